@@ -1,0 +1,138 @@
+//! The commands, and what they say while they work.
+
+mod banner;
+mod progress;
+mod run;
+
+pub use run::run;
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// One MCP endpoint, many tenants, tools in a sandbox.
+#[derive(Parser)]
+#[command(name = "rowhouse", version, after_help = "A first look:  rowhouse demo")]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The settings file. Unset: `rowhouse.toml` here, if there is one.
+    #[arg(long, global = true, env = "ROWHOUSE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where keys, compiled plugins and the embedded database live.
+    #[arg(long = "state-dir", global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// `embedded`, or the URL of your own PostgreSQL (15 to 18) as a role that may create roles and schemas.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "embedded|URL")]
+    pub(crate) database: Option<String>,
+    /// An archive of the embedded PostgreSQL on disk, for machines without a package client.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) postgres_archive: Option<PathBuf>,
+    /// The directory of plugins.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) plugins: Option<PathBuf>,
+    /// What goes to the log (standard error): `info`, `debug`, or a filter such as `rowhouse=debug,warn`.
+    #[arg(long, global = true, env = "ROWHOUSE_LOG", default_value = "warn", value_name = "FILTER")]
+    pub(crate) log: String,
+    /// Log as JSON lines.
+    #[arg(long, global = true)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one go: database, schema, five years of sales, plugins, tokens, and the server.
+    #[command(after_help = "Example:  rowhouse demo --scale 0.1 --listen 127.0.0.1:9000")]
+    Demo {
+        /// How much data: 1 is 50,000 customers and 200,000 orders.
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+        /// Address of the endpoint.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+        /// Set up and seed, print the tokens, and do not serve.
+        #[arg(long)]
+        no_serve: bool,
+    },
+    /// Serve MCP over HTTP.
+    #[command(after_help = "Example:  rowhouse serve --plugins plugins.d --listen 127.0.0.1:8000")]
+    Serve {
+        /// Address of the endpoint.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// Serve MCP over standard input and output, as one identity.
+    #[command(after_help = "Example:  rowhouse stdio --as seattle")]
+    Stdio {
+        /// Who is asking; `rowhouse token` lists the names.
+        #[arg(long = "as", value_name = "NAME")]
+        identity: String,
+    },
+    /// Print a bearer token for one of the demo's identities, or list them.
+    #[command(after_help = "Example:  curl -H \"Authorization: Bearer $(rowhouse token --as seattle)\" ...")]
+    Token {
+        /// Whose. Unset: list the names.
+        #[arg(long = "as", value_name = "NAME")]
+        identity: Option<String>,
+        /// Seconds until it expires. Unset: what the settings say (12 hours).
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Plugins: what would be served, what is refused and why.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// The database: shape, walls, data.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// The compiler process. Started by the host.
+    #[command(name = crate::plugin::WORKER, hide = true)]
+    Compile {
+        #[arg(long)]
+        cpu_seconds: u64,
+        #[arg(long)]
+        memory: u64,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Prove every plugin of the directory and list it with its tools. Needs no database.
+    #[command(after_help = "Example:  rowhouse plugin list --plugins plugins.d --json")]
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DbCommand {
+    /// Bring the schema up to date (forward only) and raise the walls.
+    Migrate {
+        /// Leave the demo's own schema out.
+        #[arg(long)]
+        core_only: bool,
+    },
+    /// Fill the demo's tables.
+    Seed {
+        /// How much data: 1 is 50,000 customers and 200,000 orders.
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+    },
+    /// Check roles, policies and grants; say what to run to mend each. Exit code 1 when something must be mended.
+    Check {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,274 @@
+//! From a command to its work.
+
+use super::progress::Progress;
+use super::{Cli, Command, Common, DbCommand, PluginCommand, banner};
+use crate::config::Settings;
+use crate::house::{self, Ground, House, Watcher};
+use crate::keys::Keys;
+use crate::{mcp, plugin};
+use anyhow::{Context, Result, bail};
+use rowhouse_migrations as shape;
+use secrecy::SecretString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+impl Watcher for Progress {
+    fn step(&mut self, name: &str, detail: &str) {
+        Progress::step(self, name, detail);
+    }
+    fn count(&mut self, name: &str, what: &str, done: u64, total: u64) {
+        Progress::count(self, name, what, done, total);
+    }
+}
+
+/// Do what the command line says.
+///
+/// # Errors
+/// What stopped it; the chain is for the person at the terminal.
+pub async fn run(cli: Cli) -> Result<ExitCode> {
+    if let Command::Compile { cpu_seconds, memory } = cli.command {
+        plugin::work(cpu_seconds, memory).map_err(|e| anyhow::anyhow!(e))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    log(&cli.common)?;
+    let mut settings = settings(&cli.common)?;
+    match cli.command {
+        Command::Demo { scale, listen, no_serve } => demo(settings, scale, listen, no_serve).await,
+        Command::Serve { listen } => {
+            settings.http.listen = listen.unwrap_or(settings.http.listen);
+            let listener = bind(&settings).await?;
+            let mut watch = Progress::new(false);
+            let house = open(&settings, None, &mut watch).await?;
+            drop(watch);
+            eprintln!("  {:<11} http://{}{}", "serving", listener.local_addr()?, settings.http.path);
+            serve(house, &settings, listener).await
+        }
+        Command::Stdio { identity } => stdio(settings, &identity).await,
+        Command::Token { identity, seconds, json } => token(&settings, identity, seconds, json),
+        Command::Plugin(PluginCommand::List { json }) => plugins(&settings, json).await,
+        Command::Db(command) => db(&settings, command).await,
+        Command::Compile { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The settings, with what the command line says on top.
+fn settings(common: &Common) -> Result<Settings> {
+    let mut settings = Settings::read(common.config.as_deref())?;
+    if let Some(state) = &common.state {
+        settings.state = Some(state.clone());
+    }
+    match common.database.as_deref() {
+        None => {}
+        Some("embedded") => settings.database.url = None,
+        Some(url) => settings.database.url = Some(SecretString::from(url)),
+    }
+    if let Some(archive) = &common.postgres_archive {
+        settings.database.postgres_archive = Some(archive.clone());
+    }
+    if let Some(plugins) = &common.plugins {
+        settings.plugins.directory.clone_from(plugins);
+    }
+    if let Some(problem) = settings.database.pool.fault() {
+        bail!("database.pool: {problem}");
+    }
+    Ok(settings)
+}
+
+fn log(common: &Common) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&common.log)
+        .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
+    // Standard output belongs to the protocol (stdio) or to the answer (--json).
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if common.log_json { log.json().init() } else { log.init() }
+    Ok(())
+}
+
+async fn bind(settings: &Settings) -> Result<TcpListener> {
+    let address = settings.http.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("listen on {address}: is another server there? choose another address with --listen, such as 127.0.0.1:0")
+    })
+}
+
+/// Open the house; `demo` fills the demo's tables to this scale first.
+async fn open(settings: &Settings, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
+    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
+    let ground = Ground::find(settings, watch).await?;
+    ground.prepare(settings, &keys, false, watch).await?;
+    if let Some(scale) = demo {
+        ground.seed(scale, watch).await?;
+    }
+    House::open(settings, &keys, ground, compiler()?, watch).await
+}
+
+/// The compiler process is this very program.
+fn compiler() -> Result<PathBuf> {
+    std::env::current_exe().context("find this program's own file, which is also the compiler process")
+}
+
+async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no_serve: bool) -> Result<ExitCode> {
+    if !(scale > 0.0 && scale <= 100.0) {
+        bail!("--scale {scale}: choose more than 0 and at most 100 (1 is 50,000 customers)");
+    }
+    settings.http.listen = listen.unwrap_or(settings.http.listen);
+    // The port first: a minute of seeding for a port that is taken would be a minute lost.
+    let listener = bind(&settings).await?;
+    let mut watch = Progress::new(false);
+    let house = open(&settings, Some(scale), &mut watch).await?;
+    drop(watch);
+    let lifetime = Duration::from_secs(settings.identity.token_seconds);
+    banner::print(house.host.identity(), listener.local_addr()?, &settings.http.path, lifetime)?;
+    if no_serve {
+        house.close().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    serve(house, &settings, listener).await
+}
+
+async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Result<ExitCode> {
+    let shutdown = CancellationToken::new();
+    on_signal(shutdown.clone());
+    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown).await;
+    house.close().await?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
+    let mut watch = Progress::new(true);
+    let house = open(&settings, None, &mut watch).await?;
+    let who = house.host.identity().local(name).map_err(|_| {
+        anyhow::anyhow!("no identity named {name:?}; known: {}", house.host.identity().names().join(", "))
+    })?;
+    let shutdown = CancellationToken::new();
+    on_signal(shutdown.clone());
+    let served = mcp::stdio::run(Arc::clone(&house.host), Arc::new(who), shutdown).await;
+    house.close().await?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// First signal: finish what is under way. Second: leave at once.
+fn on_signal(shutdown: CancellationToken) {
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        shutdown.cancel();
+        wait_for_signal().await;
+        // The embedded database sees its parent end and shuts itself down.
+        std::process::exit(130);
+    });
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+fn token(settings: &Settings, name: Option<String>, seconds: Option<u64>, json: bool) -> Result<ExitCode> {
+    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
+    let identity = house::identity(&keys);
+    let Some(name) = name else {
+        let names = identity.names();
+        if json {
+            println!("{}", serde_json::json!({ "identities": names }));
+        } else {
+            println!("{}", names.join("\n"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let seconds = seconds.unwrap_or(settings.identity.token_seconds);
+    let token = identity
+        .issue(&name, Duration::from_secs(seconds))
+        .map_err(|_| anyhow::anyhow!("no identity named {name:?}; known: {}", identity.names().join(", ")))?;
+    if json {
+        println!("{}", serde_json::json!({ "identity": name, "token": token, "expires_in": seconds }));
+    } else {
+        println!("{token}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
+    let mut settings = settings.plugins.clone();
+    settings.watch = false;
+    let state = Settings::read(None)?.state_dir();
+    let registry = plugin::open(&settings, compiler()?, &state, CancellationToken::new()).await.map_err(|e| anyhow::anyhow!(e))?;
+    let published = registry.published();
+    if json {
+        let served: Vec<_> = published
+            .plugins
+            .values()
+            .map(|p| {
+                let tools: Vec<_> = p.tools.iter().map(|tool| &tool.name).collect();
+                serde_json::json!({ "name": &*p.name, "version": p.version, "digest": p.digest, "imports": p.imports, "tools": tools })
+            })
+            .collect();
+        let refused: Vec<_> = published
+            .refused
+            .values()
+            .map(|why| serde_json::json!({ "name": why.plugin, "step": why.step, "reason": why.reason }))
+            .collect();
+        println!("{}", serde_json::json!({ "served": served, "refused": refused }));
+    } else {
+        for p in published.plugins.values() {
+            println!("{} {}  sha256:{}", p.name, p.version, &p.digest[..16]);
+            for tool in &p.tools {
+                println!("  {:<28} {}", tool.name, tool.title);
+            }
+        }
+        for why in published.refused.values() {
+            println!("REFUSED  {why}");
+        }
+    }
+    Ok(if published.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
+    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
+    let mut watch = Progress::new(false);
+    let ground = Ground::find(settings, &mut watch).await?;
+    let code = match command {
+        DbCommand::Migrate { core_only } => {
+            ground.prepare(settings, &keys, core_only, &mut watch).await?;
+            ExitCode::SUCCESS
+        }
+        DbCommand::Seed { scale } => {
+            ground.prepare(settings, &keys, false, &mut watch).await?;
+            ground.seed(scale, &mut watch).await?;
+            ExitCode::SUCCESS
+        }
+        DbCommand::Check { json } => check(&ground, json).await?,
+    };
+    ground.leave().await?;
+    Ok(code)
+}
+
+async fn check(ground: &Ground, json: bool) -> Result<ExitCode> {
+    let findings = shape::lint(&ground.admin().await?).await?;
+    if json {
+        let list: Vec<_> = findings
+            .iter()
+            .map(|f| serde_json::json!({ "fatal": f.fatal, "rule": f.rule, "object": f.object, "mend": f.mend }))
+            .collect();
+        println!("{}", serde_json::json!({ "findings": list }));
+    } else if findings.is_empty() {
+        println!("nothing to mend");
+    }
+    if !json {
+        for f in &findings {
+            println!("{}  {}: {}\n    {}", if f.fatal { "UNSAFE " } else { "warning" }, f.rule, f.object, f.mend);
+        }
+    }
+    Ok(if findings.iter().any(|f| f.fatal) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

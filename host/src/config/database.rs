@@ -1,0 +1,51 @@
+//! The database: whose it is, and how many ways lead to it.
+
+mod pool;
+
+pub use pool::Pool;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The database and the pool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// Your own PostgreSQL, as a role that may create roles and schemas. Unset: a private one is run.
+    #[serde(skip_serializing, deserialize_with = "secret")]
+    pub url: Option<SecretString>,
+    /// The schemas plugins may read. Every table in them must be protected or shared.
+    pub schemas: Vec<String>,
+    /// Take dangerous functions and catalogs from PUBLIC. Unset: yes for the private server, no for yours, where
+    /// other applications may need them. Needs a superuser.
+    pub harden: Option<bool>,
+    /// A pinned archive of the private server on disk, for machines without a package client.
+    pub postgres_archive: Option<PathBuf>,
+    /// Bytes of memory each backend of the private server may take. Attacks need gigabytes, honest statements stayed
+    /// under 256 MiB; the double leaves room to build a vector index.
+    pub backend_memory: u64,
+    /// False gives up durability of the private server for speed: for tests.
+    pub durable: bool,
+    /// The connections that serve calls.
+    pub pool: Pool,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: None,
+            schemas: vec!["retail".to_owned()],
+            harden: None,
+            postgres_archive: None,
+            backend_memory: 512 << 20,
+            durable: true,
+            pool: Pool::default(),
+        }
+    }
+}
+
+/// A secret is read like any text, and never written back.
+fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
+}

@@ -1,0 +1,130 @@
+//! How many connections, for how long, for how much.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What the operator may set of the way to the rows. Every field has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// Idle connections kept for calls of one tenant, which nearly all calls are.
+    pub min: u32,
+    /// Statements under way at once, and so connections in use. Unset: four for each core, at least 10, at most 20. A
+    /// login role's CONNECTION LIMIT must be no lower.
+    pub max: Option<u32>,
+    /// Seconds after which a connection nobody used is closed.
+    pub idle_seconds: u64,
+    /// Milliseconds a statement waits for a connection before it is told that the database is busy.
+    pub acquire_timeout_ms: u64,
+    /// Seconds a statement may run in the database.
+    pub statement_timeout_seconds: u64,
+    /// Statements after which a connection is closed: a backend's caches only ever grow.
+    pub max_uses: u64,
+    /// Seconds after which a connection is closed, for the same reason and so that a moved server is noticed.
+    pub lifetime_seconds: u64,
+    /// What the database's own views and logs call the connection.
+    pub application_name: String,
+    /// Memory one sort or hash may use before it spills to disk, as PostgreSQL writes it.
+    pub work_mem: String,
+    /// Rows an answer may have, whatever a call asks for.
+    pub rows: u32,
+    /// Bytes one row may have.
+    pub message_bytes: usize,
+    /// Bytes an answer may have, whatever a call asks for.
+    pub answer_bytes: usize,
+    /// Bytes the parameters of a statement may have, together.
+    pub parameter_bytes: usize,
+    /// Bytes a statement may have.
+    pub sql_bytes: usize,
+    /// Seconds a signed ticket is good for. It is used at once: this only has to outlast a slow network and clocks
+    /// that differ.
+    pub ticket_ttl_seconds: u64,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            min: 2,
+            max: None,
+            idle_seconds: 300,
+            // Long enough to ride out a burst, short enough that a model is told before it gives up.
+            acquire_timeout_ms: 5_000,
+            statement_timeout_seconds: 30,
+            max_uses: 1_000,
+            lifetime_seconds: 600,
+            application_name: "rowhouse".to_owned(),
+            work_mem: "8MB".to_owned(),
+            rows: 10_000,
+            message_bytes: 8 << 20,
+            answer_bytes: 16 << 20,
+            parameter_bytes: 1 << 20,
+            sql_bytes: 32 << 10,
+            ticket_ttl_seconds: 30,
+        }
+    }
+}
+
+impl Pool {
+    /// Connections in use at once.
+    pub fn most(&self) -> u32 {
+        self.max.unwrap_or_else(|| {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            u32::try_from(cores * 4).unwrap_or(u32::MAX).clamp(10, 20)
+        })
+    }
+
+    pub(crate) fn acquire_timeout(&self) -> Duration {
+        Duration::from_millis(self.acquire_timeout_ms)
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.statement_timeout_seconds)
+    }
+
+    /// What is wrong with these settings, in words for the operator. `None`: nothing.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let zero = [
+            ("max", u64::from(self.most())),
+            ("idle_seconds", self.idle_seconds),
+            ("acquire_timeout_ms", self.acquire_timeout_ms),
+            ("statement_timeout_seconds", self.statement_timeout_seconds),
+            ("max_uses", self.max_uses),
+            ("lifetime_seconds", self.lifetime_seconds),
+            ("rows", u64::from(self.rows)),
+            ("ticket_ttl_seconds", self.ticket_ttl_seconds),
+        ]
+        .into_iter()
+        .find(|(_, value)| *value == 0);
+        if let Some((name, _)) = zero {
+            return Some(format!("`{name}` must be 1 or more"));
+        }
+        if self.min > self.most() {
+            return Some(format!("`min` is {}, more than `max`, which is {}; lower `min`", self.min, self.most()));
+        }
+        // They go into the connection's options, where a space or a backslash would begin another.
+        if !self.work_mem.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Some("`work_mem` must be a number and a unit, such as 8MB".to_owned());
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let check = |settings: Pool, part: Option<&str>| {
+            let fault = settings.fault();
+            assert_eq!(fault.is_some(), part.is_some(), "{fault:?}");
+            assert!(fault.unwrap_or_default().contains(part.unwrap_or_default()));
+        };
+        let default = Pool::default;
+        check(default(), None);
+        check(Pool { max: Some(0), min: 0, ..default() }, Some("`max`"));
+        check(Pool { max: Some(1), ..default() }, Some("lower `min`"));
+        check(Pool { rows: 0, ..default() }, Some("`rows`"));
+        check(Pool { work_mem: "8MB -c role=postgres".into(), ..default() }, Some("`work_mem`"));
+    }
+}

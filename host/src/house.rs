@@ -1,0 +1,254 @@
+//! Opening the house: from settings to a [`Host`] that answers calls.
+//!
+//! Nothing is served before everything is proved: the database is migrated, its walls are up and checked, the pool
+//! has connected, the plugins were looked at. What fails on the way is undone by dropping what was made.
+
+use crate::call::Host;
+use crate::config::Settings;
+use crate::embedded;
+use crate::identity::{DemoIssuer, Identity, Known};
+use crate::keys::Keys;
+use crate::plugin;
+use crate::policy::{Policy, Tenant};
+use crate::query::gate::Gate;
+use crate::query::{Database, Logins, Target, TicketKey, catalog};
+use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
+use rowhouse_migrations as shape;
+use rowhouse_migrations::retail;
+use secrecy::{ExposeSecret, SecretSlice};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_util::sync::CancellationToken;
+
+/// What opening tells whoever waits for it.
+pub trait Watcher: Send {
+    /// A step is done.
+    fn step(&mut self, name: &str, detail: &str);
+    /// A step has come this far.
+    fn count(&mut self, name: &str, what: &str, done: u64, total: u64);
+}
+
+/// A database that is there, and the server behind it where it is our own.
+pub struct Ground {
+    server: Option<embedded::Server>,
+    admin: Config,
+    /// For people: which database this is.
+    pub name: String,
+}
+
+/// An open house.
+pub struct House {
+    /// Answers calls.
+    pub host: Arc<Host>,
+    ground: Ground,
+    stop: CancellationToken,
+}
+
+impl Ground {
+    /// Find the database: start the embedded one, or reach the operator's.
+    ///
+    /// # Errors
+    /// What is missing, and what to do.
+    pub async fn find(settings: &Settings, watch: &mut dyn Watcher) -> Result<Self> {
+        let Some(url) = settings.database.url.as_ref() else {
+            return Self::embedded(settings, watch).await;
+        };
+        // A URL holds a password: the parser's own error would quote it.
+        let admin: Config = url.expose_secret().parse().map_err(|_| {
+            anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database")
+        })?;
+        if admin.get_dbname().is_none() {
+            bail!("DATABASE_URL names no database; add its name: postgres://user:password@host:5432/database");
+        }
+        let ground = Self { server: None, admin, name: "your PostgreSQL".to_owned() };
+        let client = ground.admin().await?;
+        let version: String = client.query_one("SHOW server_version", &[]).await?.get(0);
+        watch.step("database", &format!("your PostgreSQL {version}"));
+        Ok(Self { name: format!("your PostgreSQL {version}"), ..ground })
+    }
+
+    async fn embedded(settings: &Settings, watch: &mut dyn Watcher) -> Result<Self> {
+        let database = &settings.database;
+        let options = embedded::Options {
+            state_dir: Some(settings.state_dir()),
+            archive: database.postgres_archive.clone(),
+            bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
+            backend_memory: database.backend_memory,
+            durable: database.durable,
+            ..embedded::Options::default()
+        };
+        let mut on = |event| match event {
+            embedded::Event::Step { .. } => {}
+            embedded::Event::Bytes { done, total } => watch.count("database", "bytes fetched", done, total),
+            embedded::Event::Count { done, total } => watch.count("database", "files unpacked", done, total),
+        };
+        let server = embedded::Server::start(&options, &mut on).await.context("start the embedded PostgreSQL")?;
+        let name = format!("embedded PostgreSQL {} (data: {})", server.version(), server.data_dir().display());
+        watch.step("database", &name);
+        Ok(Self { admin: server.admin(), server: Some(server), name })
+    }
+
+    /// A connection of the administrator. It ends when the client is dropped.
+    ///
+    /// # Errors
+    /// Where the database cannot be reached.
+    pub async fn admin(&self) -> Result<Client> {
+        let (client, connection) = self.admin.connect(NoTls).await.with_context(|| {
+            "reach the database; check that it runs and that DATABASE_URL (or --database) is right".to_owned()
+        })?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Bring the schema up to date, raise the walls, set the logins, and refuse what is unsafe.
+    ///
+    /// # Errors
+    /// A migration that failed, or every unsafe thing found, each with the statement that mends it.
+    pub async fn prepare(&self, settings: &Settings, keys: &Keys, core_only: bool, watch: &mut dyn Watcher) -> Result<()> {
+        let mut admin = self.admin().await?;
+        let domains = if core_only { shape::Domains::Core } else { shape::Domains::CoreAndRetail };
+        let report = shape::migrate(&mut admin, domains).await?;
+        watch.step("migrations", &format!("{} applied now, {} in all", report.applied.len(), report.total));
+        let harden = settings.database.harden.unwrap_or(self.server.is_some());
+        if harden {
+            shape::harden(&admin).await?;
+        }
+        let ticket = keys.ticket.expose_secret();
+        shape::install_ticket_key(&admin, &keys.ticket_name(), ticket).await?;
+        // Two more than the pool takes: a connection that is being closed still counts for a moment.
+        let connections = u16::try_from(settings.database.pool.most() + 2).unwrap_or(u16::MAX);
+        for role in shape::AGENT_ROLES {
+            shape::set_login(&admin, role, keys.password(role).expose_secret(), connections).await?;
+        }
+        let walls = if shape::is_hardened(&admin).await? {
+            "up"
+        } else {
+            "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
+        };
+        refuse_unsafe(&admin).await?;
+        watch.step("walls", walls);
+        Ok(())
+    }
+
+    /// Fill the demo's tables, unless they are filled.
+    ///
+    /// # Errors
+    /// Where the data cannot be written.
+    pub async fn seed(&self, scale: f64, watch: &mut dyn Watcher) -> Result<()> {
+        let mut admin = self.admin().await?;
+        if retail::is_seeded(&admin).await? {
+            watch.step("data", "there already");
+            return Ok(());
+        }
+        let mut on = |at: retail::Progress| watch.count("seeding", at.step, at.done, at.total);
+        let seeded = retail::seed(&mut admin, scale, &mut on).await?;
+        watch.step(
+            "data",
+            &format!("{} products, {} customers, {} orders", seeded.products, seeded.customers, seeded.orders),
+        );
+        Ok(())
+    }
+
+    /// Stop the database, where it is ours.
+    ///
+    /// # Errors
+    /// Where the server does not stop.
+    pub async fn leave(self) -> Result<()> {
+        match self.server {
+            Some(server) => Ok(server.stop().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Stop at the first start on a database whose walls have a hole.
+async fn refuse_unsafe(admin: &Client) -> Result<()> {
+    let findings = shape::lint(admin).await?;
+    let (fatal, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.fatal);
+    for finding in rest {
+        tracing::warn!(rule = %finding.rule, object = %finding.object, mend = %finding.mend, "the database could be safer");
+    }
+    if fatal.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        fatal.iter().map(|found| format!("\n  {}: {}\n    mend it with: {}", found.rule, found.object, found.mend)).collect();
+    bail!("the database is not safe to serve from:{}", lines.concat())
+}
+
+/// The demo's issuer, with everyone the demo knows.
+pub fn identity(keys: &Keys) -> Identity {
+    let known = retail::demo_identities().into_iter().map(|person| Known {
+        name: person.key.to_string(),
+        display_name: person.display_name.to_string(),
+        roles: person.roles.iter().map(ToString::to_string).collect(),
+        tenants: person.tenants.to_vec(),
+        regions: person.regions.iter().map(ToString::to_string).collect(),
+    });
+    Identity::new(DemoIssuer::new(keys.issuer.expose_secret(), known))
+}
+
+impl House {
+    /// Open the house on prepared ground. `compiler` is the executable of the compiler process.
+    ///
+    /// # Errors
+    /// What cannot be used, and what to do.
+    pub async fn open(settings: &Settings, keys: &Keys, ground: Ground, compiler: PathBuf, watch: &mut dyn Watcher) -> Result<Self> {
+        let admin = ground.admin().await?;
+        let catalog = catalog::read(&admin, &settings.database.schemas).await?;
+        let directory = shape::tenants(&admin).await?;
+        drop(admin);
+        let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations());
+        let target = Target {
+            config: ground.admin.clone(),
+            logins: Logins {
+                one: keys.password("rowhouse_one"),
+                some: keys.password("rowhouse_some"),
+                all: keys.password("rowhouse_all"),
+            },
+        };
+        let ticket = TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) };
+        let database = Database::connect(target, ticket, Arc::new(gate), settings.database.pool.clone()).await?;
+        let stop = CancellationToken::new();
+        let plugins = plugin::open(&settings.plugins, compiler, &settings.state_dir(), stop.clone())
+            .await
+            .map_err(|e| anyhow::anyhow!(e))?;
+        let published = plugins.published();
+        let names: Vec<String> = published.plugins.values().map(|p| format!("{} {}", p.name, p.version)).collect();
+        let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        watch.step("plugins", &format!("{listed} ({} tools)", published.tools().count()));
+        for why in published.refused.values() {
+            watch.step("refused", &why.to_string());
+        }
+        let tenants = directory.into_iter().map(|t| Tenant { id: t.id, name: t.name, region: t.region }).collect();
+        let rules = if settings.policy.is_empty() { Policy::default_rules() } else { settings.policy.clone() };
+        let host = Host {
+            identity: identity(keys),
+            policy: ArcSwap::from_pointee(Policy::new(rules, tenants)),
+            plugins,
+            database,
+            catalog: ArcSwap::from_pointee(catalog),
+            limits: settings.plugins.limits.clone(),
+            slots: Arc::new(Semaphore::new(settings.plugins.concurrent_calls as usize)),
+        };
+        Ok(Self { host: Arc::new(host), ground, stop })
+    }
+
+    /// Which database this house stands on.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// Close the pool, then the database where it is ours.
+    ///
+    /// # Errors
+    /// Where the server does not stop.
+    pub async fn close(self) -> Result<()> {
+        self.stop.cancel();
+        self.host.database.close().await;
+        self.ground.leave().await
+    }
+}

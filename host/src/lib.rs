@@ -1,0 +1,22 @@
+//! Rowhouse: a native MCP server host whose tools are sandboxed WebAssembly components, and whose tenants share one
+//! PostgreSQL without seeing each other.
+//!
+//! The modules stand in the order a call meets them, and each may use only the ones above it:
+//!
+//! ```text
+//! bytes ─ mcp ─► Request ─ identity ─► Principal ─ policy ─► Permit ─ plugin ─► (statement, values) ─ query ─► Rows
+//!    ◄──────────────────────────────── Answer ◄──────────────────────────────────────────────────────────────┘
+//! ```
+
+pub mod config; // Every setting, read once.
+pub mod error; // What can go wrong, sorted by who can act.
+pub mod keys; // The host's own secrets.
+pub mod embedded; // A PostgreSQL of our own.
+pub mod identity; // Who is asking: a proof becomes a Principal.
+pub mod policy; // What they may: a Principal becomes a Permit.
+pub mod query; // The door to the rows: a Permit opens a TenantTx.
+pub mod plugin; // The tools, in their sandbox.
+pub mod call; // The street, as one function.
+pub mod mcp; // The protocol, at the front door.
+pub mod house; // Opening and closing.
+pub mod cli; // The commands.

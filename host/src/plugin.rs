@@ -1,0 +1,57 @@
+//! Tools, as sandboxed WebAssembly components.
+//!
+//! Three lifetimes, never mixed: the process (engine, compiler, registry), a plugin's version ([`Loaded`]: compiled
+//! code, its description, its grant), and a call (a store, an instance, a meter).
+
+mod bindings;
+mod compile;
+mod engine;
+mod imports;
+mod listener;
+mod loader;
+mod meter;
+mod registry;
+mod run;
+mod state;
+mod tool;
+mod wasi;
+mod watch;
+
+pub use compile::{WORKER, work};
+pub use listener::{Listener, LogLevel};
+pub use loader::{Loaded, Refused};
+pub use meter::Stop;
+pub use registry::{Published, Registry};
+pub use state::CallFacts;
+pub use tool::{Annotations, Answer, Part, Tool};
+
+use crate::config::Plugins;
+use crate::error::BoxError;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Start the engine, look at the plugin directory, and keep looking if the settings say so.
+///
+/// `compiler` is the executable that knows [`WORKER`]; `state` is where compiled code is kept unless the settings say
+/// elsewhere.
+///
+/// # Errors
+/// Where the engine cannot start or the directories cannot be used. A plugin that is refused is no error here.
+pub async fn open(
+    settings: &Plugins,
+    compiler: PathBuf,
+    state: &Path,
+    stop: CancellationToken,
+) -> Result<Arc<Registry>, BoxError> {
+    let engine = engine::start(settings.concurrent_calls)?;
+    let cache = settings.cache.clone().unwrap_or_else(|| state.join("code"));
+    let compiler = compile::Compiler::new(compiler, &cache, settings.compile_seconds, settings.compile_memory)?;
+    let loader = loader::Loader::new(engine, compiler, settings.clone())?;
+    let registry = Arc::new(Registry::new(loader, settings.directory.clone()));
+    registry.look().await?;
+    if settings.watch {
+        watch::start(Arc::clone(&registry), stop)?;
+    }
+    Ok(registry)
+}

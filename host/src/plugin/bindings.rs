@@ -1,0 +1,19 @@
+//! The contract of `wit/`, as wasmtime generates it, and nothing else.
+#![allow(missing_docs, unreachable_pub, reason = "generated; the WIT files are the documentation")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "plugin",
+    imports: {
+        "rowhouse:plugin/sql.query": async | trappable,
+        "rowhouse:plugin/sql.[method]pending.wait": async | trappable,
+        "rowhouse:plugin/schema.samples": async | trappable,
+        // Everything else answers from what the host already holds.
+        default: trappable,
+    },
+    exports: { default: async },
+    with: {
+        "rowhouse:plugin/sql.rows": super::state::RowSet,
+        "rowhouse:plugin/sql.pending": super::state::Pending,
+    },
+});

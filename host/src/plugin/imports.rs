@@ -1,0 +1,129 @@
+//! The interfaces a plugin may import, on top of the host: convert, delegate, convert.
+
+mod convert;
+mod sql;
+
+use super::bindings::rowhouse::plugin::{call_context, embedding, log, progress, schema, types};
+use super::listener::LogLevel;
+use super::state::CallState;
+use crate::policy::Scope;
+use std::time::Instant;
+use wasmtime::Result;
+
+/// The longest log line or progress message kept, in bytes. A screenful.
+const MAX_LINE: usize = 2_000;
+
+impl types::Host for CallState {}
+
+impl schema::Host for CallState {
+    fn tables(&mut self) -> Result<Result<Vec<schema::Table>, types::SqlError>> {
+        self.enter()?;
+        Ok(Ok(self.facts()?.catalog.tables().iter().map(convert::table).collect()))
+    }
+
+    async fn samples(&mut self, table: String, column: String, max: u32) -> Result<Result<Vec<String>, types::SqlError>> {
+        self.enter()?;
+        self.meter.statement()?;
+        let facts = self.facts()?;
+        let (catalog, transaction) = (facts.catalog.clone(), facts.transaction.clone());
+        let samples = transaction.samples(&catalog, &table, &column, max).await;
+        self.stopped()?;
+        Ok(samples.map_err(|error| convert::sql_error(&self.plugin, error)))
+    }
+}
+
+impl embedding::Host for CallState {
+    fn current(&mut self) -> Result<Option<embedding::Model>> {
+        self.enter()?;
+        Ok(None)
+    }
+
+    fn embed(&mut self, _texts: Vec<String>) -> Result<Result<Vec<Vec<f32>>, embedding::EmbeddingError>> {
+        self.enter()?;
+        Ok(Err(embedding::EmbeddingError::NotConfigured))
+    }
+}
+
+impl call_context::Host for CallState {
+    fn request_id(&mut self) -> Result<String> {
+        self.enter()?;
+        Ok(self.facts()?.request.clone())
+    }
+
+    fn deadline_left(&mut self) -> Result<u64> {
+        self.enter()?;
+        let left = self.facts()?.deadline.saturating_duration_since(Instant::now());
+        Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn now(&mut self) -> Result<i64> {
+        self.enter()?;
+        Ok(self.facts()?.now)
+    }
+
+    fn caller(&mut self) -> Result<call_context::Principal> {
+        self.enter()?;
+        let facts = self.facts()?;
+        Ok(call_context::Principal {
+            display_name: facts.principal.display_name().to_owned(),
+            roles: facts.principal.roles().to_vec(),
+            scope: match facts.scope {
+                Scope::One(_) => call_context::Scope::Single,
+                Scope::Some(_) => call_context::Scope::Several,
+                Scope::All => call_context::Scope::All,
+            },
+        })
+    }
+}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, message: String) -> Result<()> {
+        self.enter()?;
+        let line = cut(&message, MAX_LINE);
+        if !self.meter.log(line.len()) {
+            return Ok(());
+        }
+        let (level, plugin) = (convert::level(level), &self.plugin);
+        let request = self.call.as_ref().map_or("describe", |facts| facts.request.as_str());
+        match level {
+            LogLevel::Debug => tracing::debug!(plugin.name = %plugin, request.id = request, "{line}"),
+            LogLevel::Info => tracing::info!(plugin.name = %plugin, request.id = request, "{line}"),
+            LogLevel::Warn => tracing::warn!(plugin.name = %plugin, request.id = request, "{line}"),
+            LogLevel::Error => tracing::error!(plugin.name = %plugin, request.id = request, "{line}"),
+        }
+        if let Some(listener) = self.call.as_ref().and_then(|facts| facts.listener.as_ref()) {
+            listener.log(level, plugin, line);
+        }
+        Ok(())
+    }
+}
+
+impl progress::Host for CallState {
+    fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> Result<()> {
+        self.enter()?;
+        // JSON has no NaN and no infinity; a report that cannot be told is not one.
+        if !done.is_finite() || total.is_some_and(|total| !total.is_finite()) || !self.meter.progress() {
+            return Ok(());
+        }
+        if let Some(listener) = self.call.as_ref().and_then(|facts| facts.listener.as_ref()) {
+            listener.progress(done, total, message.as_deref().map(|text| cut(text, MAX_LINE)));
+        }
+        Ok(())
+    }
+}
+
+impl CallState {
+    /// After waiting: the end of the road where the call was told to stop meanwhile. What it waited for then failed
+    /// for that reason, and the guest is not asked what it thinks of it.
+    fn stopped(&self) -> Result<()> {
+        match self.stop.reason() {
+            Some(reason) => Err(reason.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// At most `most` bytes of a text, cut between characters.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}

@@ -1,0 +1,212 @@
+//! Prove, then publish: everything that can be wrong with a component is found here, before anyone can call it.
+
+use super::bindings::exports::rowhouse::plugin::tools as wit;
+use super::bindings::{Plugin, PluginPre};
+use super::compile::{self, Compiler};
+use super::meter::Stop;
+use super::state::CallState;
+use super::tool::{Annotations, Tool};
+use super::{engine, wasi};
+use crate::config::{Grant, Limits, Plugins};
+use crate::error::BoxError;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmparser::{Parser, Payload};
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+/// The package whose interfaces make up the contract, and the line of versions that links here.
+const PACKAGE: &str = "rowhouse:plugin/";
+const LINE: &str = "0.1";
+
+/// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
+const MAX_TOOLS: usize = 100;
+
+/// A component that was proved: compiled, linked and described. Immutable; a call keeps the one it began with.
+pub struct Loaded {
+    /// The plugin's name, which is its file's.
+    pub name: Arc<str>,
+    /// The version it says it is.
+    pub version: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// What it imports, in order.
+    pub imports: Vec<String>,
+    /// Its tools, in its own order.
+    pub tools: Vec<Arc<Tool>>,
+    pub(super) pre: PluginPre<CallState>,
+    pub(super) wasi: bool,
+    pub(super) limits: Limits,
+}
+
+/// Why a component was refused.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin `{plugin}` refused at {step}: {reason}")]
+pub struct Refused {
+    /// Whose.
+    pub plugin: String,
+    /// The step that failed.
+    pub step: &'static str,
+    /// What was wrong and what to do.
+    pub reason: String,
+}
+
+/// Turns files into [`Loaded`] plugins.
+pub(super) struct Loader {
+    pub(super) engine: Engine,
+    linker: Linker<CallState>,
+    compiler: Compiler,
+    settings: Plugins,
+}
+
+impl Loader {
+    pub(super) fn new(engine: Engine, compiler: Compiler, settings: Plugins) -> Result<Self, BoxError> {
+        let mut linker = Linker::new(&engine);
+        Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+        Ok(Self { engine, linker, compiler, settings })
+    }
+
+    /// Prove one file.
+    ///
+    /// # Errors
+    /// The first step that failed, and why.
+    pub(super) async fn load(&self, name: &str, path: &Path) -> Result<Loaded, Refused> {
+        let refuse = |step, reason: BoxError| Refused { plugin: name.to_owned(), step, reason: reason.to_string() };
+        let bytes = self.read(path).await.map_err(|e| refuse("read", e))?;
+        let grant = self.settings.grant(name);
+        let imports = imports(&bytes).map_err(|e| refuse("parse", e))?;
+        within(name, &imports, grant).map_err(|e| refuse("grant", e))?;
+        let component = self.compiler.component(&self.engine, &bytes).await.map_err(|e| refuse("compile", e))?;
+        let pre = || -> wasmtime::Result<PluginPre<CallState>> {
+            let mut linker = self.linker.clone();
+            if grant.wasi {
+                wasi::add(&mut linker, &self.engine, &component)?;
+            }
+            PluginPre::new(linker.instantiate_pre(&component)?)
+        };
+        let pre = pre().map_err(|e| {
+            let hint = format!("it was built for another version of the contract; rebuild it for {PACKAGE}*@{LINE}");
+            refuse("link", format!("{e:#}; {hint}").into())
+        })?;
+        let described = self.describe(name, &pre, grant.wasi).await.map_err(|e| refuse("describe", e))?;
+        let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
+        let digest = compile::digest(&bytes);
+        let limits = self.settings.limits.clone();
+        Ok(Loaded { name: name.into(), version, digest, imports, tools, pre, wasi: grant.wasi, limits })
+    }
+
+    async fn read(&self, path: &Path) -> Result<Vec<u8>, BoxError> {
+        let size = tokio::fs::metadata(path).await?.len();
+        let most = self.settings.max_bytes;
+        if size > most {
+            return Err(format!("{size} bytes; at most {most} are accepted (plugins.max_bytes)").into());
+        }
+        Ok(tokio::fs::read(path).await?)
+    }
+
+    /// Ask a fresh instance for its tools, with no data and a small envelope.
+    async fn describe(&self, name: &str, pre: &PluginPre<CallState>, wasi: bool) -> Result<wit::PluginInfo, BoxError> {
+        let limits = self.settings.limits.for_describe();
+        let stop = Arc::new(Stop::default());
+        let state = CallState::new(name.into(), &limits, Arc::clone(&stop), None, wasi);
+        let mut store = engine::store(pre, state, &limits, &stop);
+        let work = async {
+            let plugin = pre.instantiate_async(&mut store).await?;
+            plugin.rowhouse_plugin_tools().call_describe(&mut store).await
+        };
+        match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
+            Ok(Ok(described)) => Ok(described),
+            Ok(Err(error)) => Err(super::run::blame(name, &error).to_string().into()),
+            Err(_) => Err(format!("took longer than {} ms", limits.wall_ms).into()),
+        }
+    }
+}
+
+/// The names a component imports, read from its bytes alone: nothing is compiled for a component that may not be.
+fn imports(bytes: &[u8]) -> Result<Vec<String>, BoxError> {
+    if !Parser::is_component(bytes) {
+        let hint = if Parser::is_core_wasm(bytes) {
+            "this is a core module; make it a component (`wasm-tools component new`)"
+        } else {
+            "this is not WebAssembly"
+        };
+        return Err(hint.into());
+    }
+    let (mut names, mut depth) = (Vec::new(), 0usize);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    names.push(import?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+/// Hold imports to the grant. Everything missing is named at once.
+fn within(plugin: &str, imports: &[String], grant: &Grant) -> Result<(), BoxError> {
+    let mut missing = Vec::new();
+    for import in imports {
+        if let Some(rest) = import.strip_prefix(PACKAGE) {
+            let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+            if version != LINE && !version.starts_with(&format!("{LINE}.")) {
+                return Err(format!("it imports {import}; this host speaks {PACKAGE}{interface}@{LINE}: rebuild it").into());
+            }
+            if interface != "types" && !grant.interfaces.contains(interface) {
+                missing.push(format!("{import} (add \"{interface}\" to plugins.grants.{plugin}.interfaces)"));
+            }
+        } else if import.starts_with("wasi:") {
+            if !grant.wasi {
+                missing.push(format!("{import} (set plugins.grants.{plugin}.wasi = true, or build without WASI)"));
+            }
+        } else {
+            missing.push(format!("{import} (no such interface here)"));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // A guest with WASI imports some two dozen interfaces; the first few tell the story.
+    let more = missing.len().saturating_sub(4);
+    missing.truncate(4);
+    let tail = if more > 0 { format!(", and {more} more") } else { String::new() };
+    Err(format!("it imports what it was not granted: {}{tail}", missing.join(", ")).into())
+}
+
+/// Make the host's own tools of what a plugin says of itself.
+fn understand(file: &str, info: wit::PluginInfo) -> Result<(String, Vec<Arc<Tool>>), BoxError> {
+    if info.name.replace('_', "-") != file.replace('_', "-") {
+        return Err(format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into());
+    }
+    if info.tools.len() > MAX_TOOLS {
+        return Err(format!("it declares {} tools; at most {MAX_TOOLS} are accepted", info.tools.len()).into());
+    }
+    let (mut names, mut tools) = (BTreeSet::new(), Vec::with_capacity(info.tools.len()));
+    for tool in info.tools {
+        if !names.insert(tool.name.clone()) {
+            return Err(format!("it declares the tool `{}` twice", tool.name).into());
+        }
+        let annotations = Annotations {
+            read_only: tool.annotations.read_only,
+            destructive: tool.annotations.destructive,
+            idempotent: tool.annotations.idempotent,
+            open_world: tool.annotations.open_world,
+        };
+        tools.push(Arc::new(Tool::new(
+            tool.name,
+            tool.title,
+            tool.description,
+            &tool.input_schema,
+            tool.output_schema.as_deref(),
+            annotations,
+        )?));
+    }
+    Ok((info.version, tools))
+}

@@ -1,0 +1,182 @@
+//! What is served: one immutable snapshot behind one pointer.
+
+use super::loader::{Loaded, Loader, Refused};
+use super::tool::Tool;
+use crate::error::BoxError;
+use arc_swap::ArcSwap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::{Mutex, watch};
+
+/// The published set. A call holds on to the snapshot's parts it began with.
+#[derive(Default)]
+pub struct Published {
+    /// By plugin name.
+    pub plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
+    /// By tool name.
+    tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)>,
+    /// What was refused at the last look, by plugin name. The version before may still be serving.
+    pub refused: BTreeMap<String, Arc<Refused>>,
+}
+
+impl Published {
+    /// The plugin and tool of this name.
+    pub fn find(&self, tool: &str) -> Option<(&Arc<Loaded>, &Arc<Tool>)> {
+        self.tools.get(tool).map(|(plugin, tool)| (plugin, tool))
+    }
+
+    /// Every tool, by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.values().map(|(_, tool)| tool)
+    }
+}
+
+/// Publishes plugins from a directory.
+pub struct Registry {
+    loader: Loader,
+    directory: PathBuf,
+    published: ArcSwap<Published>,
+    changed: watch::Sender<u64>,
+    one_at_a_time: Mutex<()>,
+}
+
+impl Registry {
+    pub(super) fn new(loader: Loader, directory: PathBuf) -> Self {
+        Self {
+            loader,
+            directory,
+            published: ArcSwap::default(),
+            changed: watch::Sender::new(0),
+            one_at_a_time: Mutex::new(()),
+        }
+    }
+
+    /// What is served now.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.load_full()
+    }
+
+    /// Ticks each time a caller would see another set of tools.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Where plugins come from.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Look at the directory: prove what is new or changed, forget what is gone, publish the rest in one step. A
+    /// file that is refused leaves its last good version serving.
+    ///
+    /// # Errors
+    /// Only where the directory cannot be read; a refused plugin is in [`Published::refused`], not here.
+    pub async fn look(&self) -> Result<Arc<Published>, BoxError> {
+        let _turn = self.one_at_a_time.lock().await;
+        let files = self.files()?;
+        let before = self.published();
+        let (mut plugins, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        for (name, path) in &files {
+            let serving = before.plugins.get(name.as_str());
+            match self.fresh(name, path, serving).await {
+                Ok(loaded) => {
+                    plugins.insert(Arc::clone(&loaded.name), loaded);
+                }
+                Err(why) => {
+                    tracing::warn!(plugin.name = %name, still_serving = serving.is_some(), "{why}");
+                    refused.insert(name.clone(), Arc::new(why));
+                    if let Some(serving) = serving {
+                        plugins.insert(Arc::clone(&serving.name), Arc::clone(serving));
+                    }
+                }
+            }
+        }
+        let next = Arc::new(arrange(plugins, refused, &before));
+        let differs = !same_tools(&before, &next);
+        self.published.store(Arc::clone(&next));
+        if differs {
+            self.changed.send_modify(|generation| *generation += 1);
+        }
+        Ok(next)
+    }
+
+    async fn fresh(&self, name: &str, path: &Path, serving: Option<&Arc<Loaded>>) -> Result<Arc<Loaded>, Refused> {
+        if let Some(serving) = serving
+            && let Ok(bytes) = tokio::fs::read(path).await
+            && super::compile::digest(&bytes) == serving.digest
+        {
+            return Ok(Arc::clone(serving));
+        }
+        let loaded = self.loader.load(name, path).await?;
+        tracing::info!(
+            plugin.name = %name,
+            plugin.version = %loaded.version,
+            plugin.digest = %&loaded.digest[..12],
+            tools = loaded.tools.len(),
+            "plugin proved"
+        );
+        Ok(Arc::new(loaded))
+    }
+
+    fn files(&self) -> Result<Vec<(String, PathBuf)>, BoxError> {
+        let unreadable = |e| format!("the plugin directory {}: {e}; set plugins.directory", self.directory.display());
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let name = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+            if path.extension().is_some_and(|ending| ending == "wasm")
+                && let Some(name) = name
+            {
+                files.push((name, path));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// Give every tool name one owner. Who serves a name keeps it as long as it declares it; among newcomers the first by
+/// name wins. The other plugin is refused whole, because half a plugin is not what its author tested, and its last
+/// good version serves on.
+fn arrange(
+    mut plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
+    mut refused: BTreeMap<String, Arc<Refused>>,
+    before: &Published,
+) -> Published {
+    let declares = |plugin: &Loaded, tool: &str| plugin.tools.iter().any(|t| t.name == tool);
+    let mut tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)> = BTreeMap::new();
+    for plugin in plugins.values().cloned().collect::<Vec<_>>() {
+        let owner = |tool: &Arc<Tool>| {
+            let incumbent = before.find(&tool.name).filter(|(owner, _)| {
+                owner.name != plugin.name && plugins.get(&owner.name).is_some_and(|now| declares(now, &tool.name))
+            });
+            incumbent.map(|(owner, _)| owner).or_else(|| tools.get(&tool.name).map(|(owner, _)| owner)).cloned()
+        };
+        let mut serving = Arc::clone(&plugin);
+        if let Some((tool, owner)) = plugin.tools.iter().find_map(|tool| Some((tool, owner(tool)?))) {
+            let reason = format!("its tool `{}` is already served by the plugin `{}`", tool.name, owner.name);
+            let why = Refused { plugin: plugin.name.to_string(), step: "names", reason };
+            tracing::warn!(plugin.name = %plugin.name, "{why}");
+            refused.insert(plugin.name.to_string(), Arc::new(why));
+            let Some(last_good) = before.plugins.get(&plugin.name) else {
+                plugins.remove(&plugin.name);
+                continue;
+            };
+            serving = Arc::clone(last_good);
+            plugins.insert(Arc::clone(&serving.name), Arc::clone(&serving));
+        }
+        for tool in &serving.tools {
+            tools.insert(tool.name.clone(), (Arc::clone(&serving), Arc::clone(tool)));
+        }
+    }
+    Published { plugins, tools, refused }
+}
+
+/// Whether callers would see the same tools: by owner's digest and name, without comparing texts.
+fn same_tools(a: &Published, b: &Published) -> bool {
+    let seen = |set: &Published| -> BTreeSet<(String, String)> {
+        set.tools.iter().map(|(name, (owner, _))| (name.clone(), owner.digest.clone())).collect()
+    };
+    seen(a) == seen(b)
+}

@@ -1,0 +1,227 @@
+//! One call in one fresh instance, and who is to blame when it fails.
+
+use super::bindings::exports::rowhouse::plugin::tools as wit;
+use super::bindings::rowhouse::plugin::types::{SqlError, SqlErrorCode};
+use super::engine;
+use super::loader::Loaded;
+use super::meter::{Breach, Stop};
+use super::state::{CallFacts, CallState};
+use super::tool::{Answer, Part, Tool};
+use crate::error::{CallError, Code};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use wasmtime::Trap;
+
+/// How long a call that was told to stop may take to do so before its future is dropped. A tick and a round trip to
+/// the database fit many times over; what does not stop by then waits inside WASI, where dropping is clean.
+const GRACE: Duration = Duration::from_millis(1_000);
+
+/// The longest error text a plugin may send its caller, in bytes.
+const MAX_TEXT: usize = 4_000;
+
+/// The order to stop, given when nobody waits for the answer any more.
+struct StopWhenLeft(Arc<Stop>);
+
+impl Drop for StopWhenLeft {
+    fn drop(&mut self) {
+        self.0.order(left());
+    }
+}
+
+fn left() -> Breach {
+    Breach::new(Code::Cancelled, "was stopped because the caller left")
+}
+
+impl Loaded {
+    /// Answer one call in a fresh instance.
+    ///
+    /// The guest runs in a task of its own: when the caller leaves, or this future is dropped, the guest is told to
+    /// stop and ends at its next tick or wait, instead of being dropped in the middle of one.
+    ///
+    /// # Errors
+    /// What the tool answered instead, which bound it broke, or that it was stopped.
+    pub async fn run(
+        self: &Arc<Self>,
+        tool: &Arc<Tool>,
+        arguments: String,
+        facts: CallFacts,
+        stop: Arc<Stop>,
+        cancelled: CancellationToken,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Answer, CallError> {
+        let deadline = facts.deadline;
+        let (plugin, tool, order) = (Arc::clone(self), Arc::clone(tool), Arc::clone(&stop));
+        let mut task = tokio::spawn(async move {
+            let outcome = plugin.answer(&tool, &arguments, facts, order).await;
+            drop(slot);
+            outcome
+        });
+        let abort = task.abort_handle();
+        let _left = StopWhenLeft(Arc::clone(&stop));
+        let outcome = tokio::select! {
+            outcome = &mut task => Some(outcome),
+            () = cancelled.cancelled() => { stop.order(left()); None }
+            () = tokio::time::sleep_until(deadline.into()) => {
+                let most = self.limits.wall_ms;
+                stop.order(Breach::new(Code::PluginDeadline, format!("took longer than {most} ms")));
+                None
+            }
+        };
+        let outcome = match outcome {
+            Some(outcome) => Ok(outcome),
+            None => tokio::time::timeout(GRACE, &mut task).await,
+        };
+        match outcome {
+            Ok(Ok(outcome)) => outcome,
+            // The task itself panicked: a fault of ours or of the runtime, contained in that task.
+            Ok(Err(fault)) => Err(CallError::internal(fault)),
+            Err(_) => {
+                abort.abort();
+                Err(broken(&self.name, &stop.reason().unwrap_or_else(left)))
+            }
+        }
+    }
+
+    async fn answer(&self, tool: &Tool, arguments: &str, facts: CallFacts, stop: Arc<Stop>) -> Result<Answer, CallError> {
+        let (request, began) = (facts.request.clone(), Instant::now());
+        let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut store = engine::store(&self.pre, state, &self.limits, &stop);
+        let called = async {
+            let plugin = self.pre.instantiate_async(&mut store).await?;
+            plugin.rowhouse_plugin_tools().call_call(&mut store, &tool.name, arguments).await
+        }
+        .await;
+        let mut state = store.into_data();
+        if let Some(stderr) = &state.stderr {
+            let said = stderr.contents();
+            if !said.is_empty() {
+                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", String::from_utf8_lossy(&said).trim_end());
+            }
+        }
+        if state.meter.log_dropped > 0 {
+            tracing::warn!(plugin.name = %self.name, request.id = %request, dropped = state.meter.log_dropped, "log lines over the call's bound were dropped");
+        }
+        tracing::debug!(
+            plugin.name = %self.name,
+            tool.name = %tool.name,
+            request.id = %request,
+            host_calls = state.meter.host_calls,
+            statements = state.meter.statements,
+            memory = state.bounds.used(),
+            elapsed_us = began.elapsed().as_micros() as u64,
+            "guest ended"
+        );
+        match called {
+            Ok(Ok(answer)) => self.understand(tool, answer, &mut state),
+            Ok(Err(error)) => Err(given_up(error)),
+            Err(error) => Err(blame(&self.name, &error)),
+        }
+    }
+
+    /// The guest's answer in the host's own terms, held to the tool's output schema.
+    fn understand(&self, tool: &Tool, answer: wit::Answer, state: &mut CallState) -> Result<Answer, CallError> {
+        let lie = |what: &str| CallError::new(Code::PluginContract, format!("the tool `{}` {what}", tool.name));
+        let answer = match answer {
+            wit::Answer::Rows(handle) => {
+                let rows = state.take_rows(handle).map_err(|_| lie("answered with rows it does not hold"))?;
+                let json = rows.to_json();
+                let structured = serde_json::from_str(&json).map_err(CallError::internal)?;
+                Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
+            }
+            wit::Answer::Structured(answer) => {
+                let structured: Value =
+                    serde_json::from_str(&answer.json).map_err(|e| lie("answered with text that is not JSON").because(e))?;
+                if !structured.is_object() {
+                    return Err(lie("answered with JSON that is not an object"));
+                }
+                Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
+            }
+            wit::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
+            wit::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
+        };
+        match &answer.structured {
+            Some(structured) => tool.check_answer(structured)?,
+            None if tool.output_schema.is_some() => return Err(lie("has an output schema and answered without structure")),
+            None => {}
+        }
+        Ok(answer)
+    }
+}
+
+fn part(part: wit::Part) -> Part {
+    match part {
+        wit::Part::Text(text) => Part::Text(text),
+        wit::Part::Image(media) => Part::Image { data: media.data, mime_type: media.mime_type },
+        wit::Part::Audio(media) => Part::Audio { data: media.data, mime_type: media.mime_type },
+        wit::Part::Resource(it) => Part::Resource { uri: it.uri, mime_type: it.mime_type, text: it.text },
+    }
+}
+
+/// The tool gave up, and said why.
+fn given_up(error: wit::ToolError) -> CallError {
+    let (code, text) = match error {
+        wit::ToolError::InvalidArguments(text) => (Code::Validation, text),
+        wit::ToolError::NotFound(text) => (Code::NotFound, text),
+        wit::ToolError::Failed(text) => (Code::ToolFailed, text),
+        wit::ToolError::Sql(error) => (sql_code(&error), sql_text(&error)),
+    };
+    CallError::new(code, &text[..text.floor_char_boundary(MAX_TEXT)])
+}
+
+fn sql_code(error: &SqlError) -> Code {
+    match error.code {
+        SqlErrorCode::Rejected => Code::QueryRejected,
+        SqlErrorCode::Invalid => Code::QueryInvalid,
+        SqlErrorCode::Timeout => Code::QueryTimeout,
+        SqlErrorCode::Limit => Code::QueryLimit,
+        SqlErrorCode::Cancelled => Code::Cancelled,
+        SqlErrorCode::Unavailable => Code::Database,
+    }
+}
+
+fn sql_text(error: &SqlError) -> String {
+    let mut text = error.message.clone();
+    if let Some(position) = error.position {
+        text.push_str(&format!(" (at character {position})"));
+    }
+    if let Some(state) = &error.sqlstate {
+        text.push_str(&format!(" [{state}]"));
+    }
+    text
+}
+
+fn broken(plugin: &str, breach: &Breach) -> CallError {
+    CallError::new(breach.code, format!("the plugin `{plugin}` {}", breach.what))
+}
+
+/// Who and what ended a guest.
+pub(super) fn blame(plugin: &str, error: &wasmtime::Error) -> CallError {
+    if let Some(breach) = error.chain().find_map(|cause| cause.downcast_ref::<Breach>()) {
+        return broken(plugin, breach);
+    }
+    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        return CallError::new(Code::Overloaded, "the host has as many calls as it can hold; try again in a moment")
+            .retry_after(Duration::from_secs(1))
+            .because(format!("{error:#}"));
+    }
+    // These two come from wasmtime as plain texts; a test holds their wording.
+    let root = error.root_cause().to_string();
+    let (code, what) = if root.contains("too much data is being copied") {
+        (Code::PluginAnswer, "moved more data across the wall than a call may")
+    } else if root.contains("handle limit exceeded") {
+        (Code::PluginHandles, "held more handles than a call may")
+    } else {
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => (Code::PluginStack, "recursed too deep"),
+            Some(Trap::MemoryOutOfBounds) => {
+                (Code::PluginTrapped, "reached outside its own memory (recursion that is too deep does that, too)")
+            }
+            Some(Trap::UnreachableCodeReached) => (Code::PluginTrapped, "panicked"),
+            _ => (Code::PluginTrapped, "trapped"),
+        }
+    };
+    CallError::new(code, format!("the plugin `{plugin}` {what}")).because(root)
+}

@@ -1,0 +1,110 @@
+//! What one call carries: the host's side of its store.
+
+use super::listener::Listener;
+use super::meter::{Bounds, Breach, Meter, Stop};
+use crate::config::Limits;
+use crate::error::Code;
+use crate::identity::Principal;
+use crate::policy::Scope;
+use crate::query::catalog::Catalog;
+use crate::query::{Rows, SqlError, TenantTx};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::task::JoinHandle;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// Rows the guest holds a handle to, and how far it has read them.
+pub struct RowSet {
+    pub(super) rows: Rows,
+    pub(super) read: usize,
+}
+
+/// A statement under way. Dropping it stops the statement.
+pub struct Pending(pub(super) Option<JoinHandle<Result<Rows, SqlError>>>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // Ending the task drops the transaction's future, which cancels the statement in the database.
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Who and what a call is about. Lives as long as the call.
+pub struct CallFacts {
+    /// Names the call in the log.
+    pub request: String,
+    /// Who is calling.
+    pub principal: Arc<Principal>,
+    /// Over whose rows.
+    pub scope: Scope,
+    /// The door to the rows.
+    pub transaction: Arc<TenantTx>,
+    /// What there is to ask about.
+    pub catalog: Arc<Catalog>,
+    /// The caller's ear, where it asked for word.
+    pub listener: Option<Arc<dyn Listener>>,
+    /// When the call ends, whatever it does.
+    pub deadline: Instant,
+    /// The call's clock, in microseconds since 1970.
+    pub now: i64,
+}
+
+/// The host's side of one store.
+pub(super) struct CallState {
+    pub(super) plugin: Arc<str>,
+    pub(super) table: ResourceTable,
+    pub(super) bounds: Bounds,
+    pub(super) meter: Meter,
+    pub(super) stop: Arc<Stop>,
+    /// None while `describe` runs: there is no caller, and so nothing to see.
+    pub(super) call: Option<CallFacts>,
+    wasi: WasiCtx,
+    /// Where a WASI guest's panic message or traceback goes.
+    pub(super) stderr: Option<MemoryOutputPipe>,
+}
+
+impl CallState {
+    pub(super) fn new(plugin: Arc<str>, limits: &Limits, stop: Arc<Stop>, call: Option<CallFacts>, wasi: bool) -> Self {
+        let mut context = WasiCtx::builder();
+        context.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).max_random_size(4096);
+        let stderr = wasi.then(|| MemoryOutputPipe::new(limits.log_bytes));
+        if let Some(pipe) = &stderr {
+            context.stdout(pipe.clone()).stderr(pipe.clone());
+        }
+        Self {
+            plugin,
+            table: ResourceTable::new(),
+            bounds: Bounds::new(limits),
+            meter: Meter::new(limits),
+            stop,
+            call,
+            wasi: context.build(),
+            stderr,
+        }
+    }
+
+    /// One more call into the host; the end of the road where the call was told to stop.
+    pub(super) fn enter(&mut self) -> Result<(), Breach> {
+        if let Some(reason) = self.stop.reason() {
+            return Err(reason);
+        }
+        self.meter.host_call()
+    }
+
+    /// The facts of the call, for an import that needs them.
+    pub(super) fn facts(&self) -> Result<&CallFacts, Breach> {
+        self.call
+            .as_ref()
+            .ok_or_else(|| Breach::new(Code::PluginDenied, "reached for the call's data in `describe`, where there is no call"))
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

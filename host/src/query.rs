@@ -1,0 +1,260 @@
+//! The door to the rows.
+//!
+//! Only this room takes a connection from the pool, and only for a [`Permit`]. A [`TenantTx`] is the right to run
+//! statements over one scope until a deadline: a value, not a connection. Each statement passes the gate, borrows a
+//! connection of the login role its scope's shape belongs to, and is over in one round trip (`query/trip.rs`).
+
+pub mod catalog;
+mod decode;
+mod fault;
+mod frame;
+pub mod gate;
+mod json;
+mod lane;
+mod packed;
+mod pool;
+mod rows;
+mod ticket;
+mod trip;
+mod value;
+
+pub use fault::{SqlCode, SqlError};
+pub use lane::{Logins, Target};
+pub use packed::{Batch, Packed, PackedData};
+pub use pool::{LaneStatus, Status};
+pub use rows::{Column, Rows};
+pub use ticket::TicketKey;
+pub use value::{Kind, Value};
+
+use crate::policy::Permit;
+use arc_swap::ArcSwap;
+use gate::Gate;
+use lane::Lane;
+use pool::Pool;
+use std::sync::Arc;
+use std::time::Duration;
+use ticket::{Claims, Signer};
+use tokio::time::Instant;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::config::SslMode;
+use tokio_util::sync::CancellationToken;
+use trip::Order;
+
+/// Parameters a statement may have. PostgreSQL takes 65,535; each is a value to check and send.
+const MAX_PARAMETERS: usize = 200;
+
+/// Why there is no way to the database. For the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings cannot work.
+    #[error("database settings: {0}")]
+    Settings(String),
+    /// The database URL asks for encryption.
+    #[error(
+        "the database URL asks for TLS (sslmode=require), which Rowhouse does not speak yet; \
+         connect through a Unix socket, the loopback address or a tunnel, with sslmode=disable"
+    )]
+    Tls,
+    /// The database did not answer, or not as Rowhouse's own.
+    #[error("reach the database; check its address, that it runs, and that `rowhouse db migrate` has been run")]
+    Unreachable(#[source] SqlError),
+    /// The catalog could not be read.
+    #[error("read the database's catalog")]
+    Catalog(#[source] tokio_postgres::Error),
+}
+
+/// What a call may use of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Rows an answer may have; more are cut off, and the answer says so.
+    pub rows: u32,
+    /// Bytes an answer may have as it crosses the wire; more is an error.
+    pub bytes: usize,
+    /// How long from now statements may run, waiting for a connection included.
+    pub time: Duration,
+}
+
+/// The database as it was when it last answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// PostgreSQL's version, as `18.1`.
+    pub server_version: String,
+    /// The last migration of schema `rowhouse`.
+    pub schema_version: i32,
+    /// The process id of the backend that answered.
+    pub backend: i32,
+}
+
+/// The pool and what every call shares. One for the whole process; cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Shared>);
+
+struct Shared {
+    settings: crate::config::Pool,
+    signer: Signer,
+    gate: ArcSwap<Gate>,
+    pool: Pool,
+}
+
+impl Database {
+    /// Open the pool and make sure that the database answers. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] and [`Error::Tls`] for a configuration that cannot work, [`Error::Unreachable`] when the
+    /// database does not answer in time.
+    pub async fn connect(target: Target, key: TicketKey, gate: Arc<Gate>, settings: crate::config::Pool) -> Result<Self, Error> {
+        if let Some(fault) = settings.fault() {
+            return Err(Error::Settings(fault));
+        }
+        if target.config.get_ssl_mode() == SslMode::Require {
+            return Err(Error::Tls);
+        }
+        let signer = Signer::new(&key, Duration::from_secs(settings.ticket_ttl_seconds));
+        let pool = Pool::new(&target, &settings);
+        let database = Self(Arc::new(Shared { settings, signer, gate: ArcSwap::new(gate), pool }));
+        database.ready().await.map_err(Error::Unreachable)?;
+        Ok(database)
+    }
+
+    /// The right to run statements over the permit's scope. Takes no connection and waits for nothing.
+    ///
+    /// Firing `cancel` stops the statements under way, in the database too.
+    pub fn open(&self, permit: &Permit, bounds: Bounds, cancel: CancellationToken) -> TenantTx {
+        let settings = &self.0.settings;
+        TenantTx {
+            lane: Lane::of(permit.scope()),
+            claims: self.0.signer.claims(permit),
+            rows: bounds.rows.min(settings.rows),
+            bytes: bounds.bytes.min(settings.answer_bytes),
+            deadline: Instant::now() + bounds.time,
+            cancel,
+            database: self.clone(),
+        }
+    }
+
+    /// Hold statements against another gate from now on: the readable relations changed.
+    pub fn set_gate(&self, gate: Arc<Gate>) {
+        self.0.gate.store(gate);
+    }
+
+    /// Ask the database, over the pool, whether it is there.
+    ///
+    /// # Errors
+    /// [`SqlCode::Unavailable`] when it does not answer in time.
+    pub async fn ready(&self) -> Result<Ready, SqlError> {
+        let limit = self.0.settings.acquire_timeout();
+        let (mut link, _place) = self.0.pool.link(Lane::One, Instant::now() + limit).await?;
+        link.depart();
+        let answer = tokio::time::timeout(limit, link.client.simple_query("SELECT FROM rowhouse.hello()")).await;
+        let answer = answer.map_err(SqlError::unavailable)?.map_err(SqlError::unavailable)?;
+        link.landed();
+        if !answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
+            return Err(SqlError::unavailable("rowhouse.hello() gave no row"));
+        }
+        let (schema_version, backend) = (link.schema_version, link.backend);
+        Ok(Ready { server_version: link.server_version.clone(), schema_version, backend })
+    }
+
+    /// Connections, for metrics and `doctor`.
+    pub fn status(&self) -> Status {
+        self.0.pool.status()
+    }
+
+    /// Refuse new statements, wait for those under way (at most as long as a statement may run) and close every
+    /// connection.
+    pub async fn close(&self) {
+        self.0.pool.close(self.0.settings.statement_timeout()).await;
+    }
+}
+
+/// The right to run statements as one permit's tenants, until a deadline. Only [`Database::open`] makes one.
+pub struct TenantTx {
+    database: Database,
+    lane: Lane,
+    claims: Claims,
+    rows: u32,
+    bytes: usize,
+    deadline: Instant,
+    cancel: CancellationToken,
+}
+
+impl TenantTx {
+    /// Run one SELECT with its parameters (`$1` is the first) in a transaction of its own. Several may run at once.
+    ///
+    /// Dropping the future cancels the statement in the database.
+    ///
+    /// # Errors
+    /// Every [`SqlCode`]; see there.
+    pub async fn run(&self, statement: &str, parameters: &[Value]) -> Result<Rows, SqlError> {
+        let shared = &self.database.0;
+        let fingerprint = self.admit(statement, parameters)?;
+        let order = Order {
+            statement: statement.to_owned(),
+            parameters: parameters.to_vec(),
+            fingerprint,
+            rows: self.rows,
+            bytes: self.bytes,
+            deadline: self.deadline,
+            statement_timeout: shared.settings.statement_timeout(),
+        };
+        let (link, place) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(SqlError::new(SqlCode::Cancelled, "the call was cancelled")),
+            link = shared.pool.link(self.lane, self.deadline) => link?,
+        };
+        // Signed last: it is good for seconds, and for this backend only.
+        let ticket = shared.signer.sign(&self.claims, link.backend);
+        let stop = self.cancel.child_token();
+        let dropped = stop.clone().drop_guard();
+        // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
+        let task = tokio::spawn(async move {
+            let _place = place;
+            trip::run(link, ticket, order, stop).await
+        });
+        let outcome = task.await;
+        dropped.disarm();
+        outcome.map_err(SqlError::unavailable)?
+    }
+
+    /// Distinct values of a column of a listed table, in order, as text, nulls left out; at most `max`, which is held
+    /// to 1 to [`catalog::MAX_SAMPLES`].
+    ///
+    /// # Errors
+    /// [`SqlCode::Invalid`] for a table or column the catalog does not list, else as [`TenantTx::run`].
+    pub async fn samples(
+        &self,
+        catalog: &catalog::Catalog,
+        table: &str,
+        column: &str,
+        max: u32,
+    ) -> Result<Vec<String>, SqlError> {
+        let statement = catalog.samples(table, column, max)?;
+        let rows = self.run(&statement, &[]).await?;
+        Ok((0..rows.len()).filter_map(|row| rows.cell(row, 0)).map(str::to_owned).collect())
+    }
+
+    /// The statement's fingerprint, if it and its parameters may go to the database.
+    fn admit(&self, statement: &str, parameters: &[Value]) -> Result<String, SqlError> {
+        let settings = &self.database.0.settings;
+        let invalid = |message| Err(SqlError::new(SqlCode::Invalid, message));
+        if statement.len() > settings.sql_bytes {
+            let (is, most) = (statement.len(), settings.sql_bytes);
+            return invalid(format!("the statement has {is} bytes; at most {most} are read: shorten it"));
+        }
+        if parameters.len() > MAX_PARAMETERS {
+            return invalid(format!("there are {} parameters; at most {MAX_PARAMETERS} are taken", parameters.len()));
+        }
+        if parameters.iter().map(Value::size).sum::<usize>() > settings.parameter_bytes {
+            return invalid(format!("the parameters have more than {} bytes together", settings.parameter_bytes));
+        }
+        let checked = self.database.0.gate.load().check(statement).map_err(|refusal| {
+            let code = if refusal.syntax { SqlCode::Invalid } else { SqlCode::Rejected };
+            SqlError::new(code, refusal.message).at(refusal.position)
+        })?;
+        if checked.parameters as usize > parameters.len() {
+            let (uses, given) = (checked.parameters, parameters.len());
+            return invalid(format!("the statement uses ${uses}, but {given} parameters were given"));
+        }
+        Ok(checked.fingerprint)
+    }
+}

@@ -1,0 +1,224 @@
+//! What there is to ask about: tables, columns, keys and comments.
+//!
+//! Statements may not read PostgreSQL's catalog. The host reads it for them, once, as administrator, and keeps what
+//! the agent roles may read as an immutable value: it feeds the gate and the `schema` interface of plugins.
+
+use super::Error;
+use super::fault::{SqlCode, SqlError};
+use super::gate::Relations;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::{Client, Row};
+
+/// Samples of a column one may ask for at most.
+pub const MAX_SAMPLES: u32 = 100;
+
+/// Columns that every agent role may read, with their tables. $1: schemas.
+const COLUMNS: &str = include_str!("catalog/columns.sql");
+/// Primary and foreign keys of the same tables. $1: schemas.
+const KEYS: &str = include_str!("catalog/keys.sql");
+/// The search path of the agent roles in this database.
+const SEARCH_PATH: &str = include_str!("catalog/search_path.sql");
+
+/// Every table agents may read, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    tables: Vec<Table>,
+    search_path: Vec<String>,
+}
+
+/// A table or view agents may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// As it is written in a statement: `retail.orders`.
+    pub name: String,
+    /// Its schema, unquoted.
+    pub schema: String,
+    /// Its own name, unquoted.
+    pub relation: String,
+    /// What its owner says of it.
+    pub comment: Option<String>,
+    /// Its columns, left to right.
+    pub columns: Vec<ColumnInfo>,
+    /// Columns of the primary key, in order. Empty where there is none.
+    pub primary_key: Vec<String>,
+    /// Its references to tables of this catalog.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The column that says whose row it is. `None`: rows are not kept apart by tenant.
+    pub tenant_key: Option<String>,
+}
+
+/// A column agents may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its name, unquoted.
+    pub name: String,
+    /// PostgreSQL's name of its type, with modifiers: `numeric(10,2)`.
+    pub data_type: String,
+    /// Whether it may be null. Always true for a view's columns.
+    pub nullable: bool,
+    /// What its owner says of it.
+    pub comment: Option<String>,
+}
+
+/// A reference to another table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// Columns of this table, in order.
+    pub columns: Vec<String>,
+    /// The other table as it is written in a statement.
+    pub references_table: String,
+    /// Columns of the other table, in the same order.
+    pub references_columns: Vec<String>,
+}
+
+/// Read what the agent roles may read in these schemas. `admin` must be able to read `rowhouse.tenant_tables`.
+///
+/// # Errors
+/// [`Error::Catalog`].
+pub async fn read(admin: &Client, schemas: &[String]) -> Result<Catalog, Error> {
+    let columns = admin.query(COLUMNS, &[&schemas]).await.map_err(Error::Catalog)?;
+    let keys = admin.query(KEYS, &[&schemas]).await.map_err(Error::Catalog)?;
+    let path = admin.query_opt(SEARCH_PATH, &[]).await.map_err(Error::Catalog)?;
+    let tables = tables(&columns).map_err(Error::Catalog)?;
+    let mut catalog = Catalog { tables, search_path: vec!["public".to_owned()] };
+    catalog.add_keys(&keys).map_err(Error::Catalog)?;
+    if let Some(path) = path {
+        catalog.search_path = split_path(path.try_get(0).map_err(Error::Catalog)?);
+    }
+    Ok(catalog)
+}
+
+impl Catalog {
+    /// Every table, by name.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// The table a statement means by this name, qualified or found by the search path.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        let named = |full: &str| self.tables.iter().find(|t| t.name == full);
+        named(name).or_else(|| {
+            let hits = |schema: &String| self.tables.iter().find(|t| t.schema == *schema && t.relation == name);
+            self.search_path.iter().find_map(hits)
+        })
+    }
+
+    /// What the gate should let statements read.
+    pub fn relations(&self) -> Relations {
+        let mut readable: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for table in &self.tables {
+            readable.entry(table.schema.clone()).or_default().insert(table.relation.clone());
+        }
+        Relations { search_path: self.search_path.clone(), readable }
+    }
+
+    /// The statement that samples a column: built from names this catalog lists, never from the caller's text.
+    pub(super) fn samples(&self, table: &str, column: &str, max: u32) -> Result<String, SqlError> {
+        let unknown = |what: &str, name: &str| {
+            // The name comes from the caller; it goes back bounded.
+            let name: String = name.chars().take(64).collect();
+            SqlError::new(SqlCode::Invalid, format!("there is no {what} named {name}"))
+        };
+        let table = self.table(table).ok_or_else(|| unknown("table", table))?;
+        let column = table.columns.iter().find(|c| c.name == column).ok_or_else(|| unknown("column", column))?;
+        let (schema, relation, column) = (quote(&table.schema), quote(&table.relation), quote(&column.name));
+        let max = max.clamp(1, MAX_SAMPLES);
+        Ok(format!(
+            "SELECT DISTINCT {column}::text FROM {schema}.{relation} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {max}"
+        ))
+    }
+
+    fn add_keys(&mut self, keys: &[Row]) -> Result<(), tokio_postgres::Error> {
+        for key in keys {
+            let (owner, columns): (String, Vec<String>) = (key.try_get(0)?, key.try_get(1)?);
+            let references: Option<String> = key.try_get(2)?;
+            let known = references.as_ref().is_none_or(|name| self.tables.iter().any(|t| t.name == *name));
+            let Some(table) = self.tables.iter_mut().find(|t| t.name == owner).filter(|_| known) else { continue };
+            match references {
+                None => table.primary_key = columns,
+                Some(references_table) => {
+                    let references_columns = key.try_get(3)?;
+                    table.foreign_keys.push(ForeignKey { columns, references_table, references_columns });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows come by table, then by place.
+fn tables(columns: &[Row]) -> Result<Vec<Table>, tokio_postgres::Error> {
+    let mut tables: Vec<Table> = Vec::new();
+    for row in columns {
+        let name: String = row.try_get(0)?;
+        if tables.last().is_none_or(|t| t.name != name) {
+            tables.push(Table {
+                name,
+                schema: row.try_get(1)?,
+                relation: row.try_get(2)?,
+                comment: row.try_get(3)?,
+                columns: Vec::new(),
+                primary_key: Vec::new(),
+                foreign_keys: Vec::new(),
+                tenant_key: row.try_get(4)?,
+            });
+        }
+        let (name, data_type, nullable, comment) = (row.try_get(5)?, row.try_get(6)?, row.try_get(7)?, row.try_get(8)?);
+        if let Some(table) = tables.last_mut() {
+            table.columns.push(ColumnInfo { name, data_type, nullable, comment });
+        }
+    }
+    Ok(tables)
+}
+
+/// `retail, "Odd Name", "$user"` to its names. `$user` stands for a schema no agent role has.
+fn split_path(path: &str) -> Vec<String> {
+    path.split(',')
+        .map(|part| part.trim().trim_matches('"').replace("\"\"", "\""))
+        .filter(|name| !name.is_empty() && name != "$user")
+        .collect()
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let column =
+            |name: &str| ColumnInfo { name: name.into(), data_type: "text".into(), nullable: true, comment: None };
+        let table = Table {
+            name: "retail.orders".into(),
+            schema: "retail".into(),
+            relation: "orders".into(),
+            comment: None,
+            columns: vec![column("status"), column("odd\"name")],
+            primary_key: vec![],
+            foreign_keys: vec![],
+            tenant_key: None,
+        };
+        Catalog { tables: vec![table], search_path: split_path("\"$user\", retail, \"Ext\"") }
+    }
+
+    #[test]
+    fn samples_are_made_of_listed_names() {
+        let check = |table: &str, column: &str, part: &str| {
+            let made = catalog().samples(table, column, 1_000).unwrap_or_else(|error| error.message);
+            assert!(made.contains(part), "{made}");
+        };
+        check("retail.orders", "status", "SELECT DISTINCT \"status\"::text FROM \"retail\".\"orders\"");
+        check("orders", "status", "LIMIT 100");
+        check("orders", "odd\"name", "\"odd\"\"name\"");
+        check("orders", "status\" FROM x --", "no column");
+        check("pg_class", "relname", "no table named pg_class");
+    }
+
+    #[test]
+    fn the_search_path_is_read() {
+        assert_eq!(catalog().search_path, ["retail", "Ext"]);
+        assert!(catalog().relations().readable["retail"].contains("orders"));
+    }
+}

@@ -1,0 +1,131 @@
+//! The statement gate: which SQL text may go to the database at all.
+//!
+//! A statement is parsed with PostgreSQL's own grammar and its tree is walked from the root. The walker knows a list
+//! of node types, and for each of them which fields may carry a name; whatever is not on a list is refused, so a
+//! construct nobody thought of is refused too. Names of functions, relations, types and operators are then held
+//! against allow-lists. Nothing here looks at the text of the statement: a forbidden word inside a string, a
+//! comment or a column alias is no reason to refuse.
+//!
+//! This is one wall of several. What it decides is what PostgreSQL will do with the text only while the session
+//! keeps `standard_conforming_strings = on` and `client_encoding = UTF8`, and sends the statement as one statement
+//! of the extended protocol.
+//!
+//! Nothing here needs more than 512 KiB of stack: the parser measures the stack it runs on, and the tree it hands
+//! over is refused when it nests deeper than 100 messages (about 47 binary operators in one chain).
+
+mod leaves;
+mod refusal;
+mod rules;
+mod scope;
+mod size;
+mod syntax;
+mod visit;
+mod walker;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use pg_query::{FingerprintOptions, NodeEnum, protobuf::ParseResult};
+use serde::Serialize;
+
+pub use refusal::{Reason, Refusal};
+use refusal::{Stop, stop};
+use visit::Through;
+use walker::Walker;
+
+/// Longest statement, in bytes. Written by a person or a model, none is near it; parsing time grows with it.
+pub const MAX_SQL_BYTES: usize = 32 * 1024;
+
+/// Highest number a `$n` parameter may have. PostgreSQL's own limit is 65,535; each is a value to check and send.
+pub const MAX_PARAMETERS: u32 = 200;
+
+/// The relations a statement may read.
+#[derive(Debug, Clone, Default)]
+pub struct Relations {
+    /// Schemas of the session's `search_path`, first one first. An unqualified name belongs to the first of them
+    /// that lists it under `readable`. Must be the path the session really has: a schema on the session's path and
+    /// missing here could hold a relation of the same name.
+    pub search_path: Vec<String>,
+    /// Schema to the names of its readable relations. System schemas (`pg_…`, `information_schema`) are ignored.
+    pub readable: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The allow-lists, built once and shared by every call.
+#[derive(Debug)]
+pub struct Gate {
+    functions: HashSet<String>,
+    relations: Relations,
+}
+
+/// What the gate learnt about a statement it lets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Relations the statement reads, as `schema.relation`. Common table expressions are not among them.
+    pub relations: BTreeSet<String>,
+    /// Sixteen hexadecimal digits, the same for statements that differ in constants, spacing and aliases only.
+    pub fingerprint: String,
+    /// Highest `$n` the statement uses; 0 when it has no parameters.
+    pub parameters: u32,
+}
+
+impl Gate {
+    /// `functions` is the text of the allow-list file: names separated by white space, `#` starts a comment.
+    pub fn new(functions: &str, mut relations: Relations) -> Self {
+        let functions = functions
+            .lines()
+            .filter_map(|line| line.split('#').next())
+            .flat_map(str::split_whitespace)
+            .map(str::to_owned)
+            .collect();
+        relations.readable.retain(|schema, _| !words::is_system_schema(schema));
+        Self { functions, relations }
+    }
+
+    /// Decides whether `sql` may be sent to the database. Takes less than 0.1 ms for a statement of ordinary
+    /// size and blocks on nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when the text is not exactly one SELECT, VALUES or TABLE statement within the limits, or uses
+    /// a construct, function, relation, type or operator that is not on a list.
+    pub fn check(&self, sql: &str) -> Result<Checked, Refusal> {
+        self.examine(sql).map_err(|stop| stop.into_refusal(sql))
+    }
+
+    fn examine(&self, sql: &str) -> Result<Checked, Stop> {
+        if sql.len() > MAX_SQL_BYTES {
+            let (is, most) = (sql.len(), MAX_SQL_BYTES);
+            return stop(Reason::Size, format!("the statement has {is} bytes; at most {most} are read: shorten it"));
+        }
+        if sql.contains('\0') {
+            return stop(Reason::Syntax, "the statement contains a NUL character: remove it");
+        }
+        let tree = pg_query::parse(sql, 0).map_err(|error| syntax::explain(sql, error))?.protobuf;
+        let (relations, parameters) = self.walk(&tree)?;
+        // Of the options, these make the fingerprint follow the relations read, not the aliases they were given.
+        let options = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
+        let fingerprint = pg_query::fingerprint(sql, 0, options).map_err(|error| syntax::explain(sql, error))?.hex;
+        Ok(Checked { relations, fingerprint, parameters })
+    }
+
+    fn walk(&self, tree: &ParseResult) -> Result<(BTreeSet<String>, u32), Stop> {
+        let [statement] = tree.stmts.as_slice() else {
+            let count = tree.stmts.len();
+            return stop(Reason::Statement, format!("there are {count} statements; send exactly one SELECT"));
+        };
+        match statement.stmt.as_ref().and_then(|node| node.node.as_ref()) {
+            Some(NodeEnum::SelectStmt(_)) => {}
+            other => {
+                let what = other.map_or("an empty statement", words::statement);
+                let message = format!("this is {what}; only SELECT, WITH … SELECT, VALUES and TABLE may be run here");
+                return stop(Reason::Statement, message);
+            }
+        }
+        let mut walker = Walker::new(self);
+        tree.serialize(Through(&mut walker))?;
+        walker.finish()
+    }
+}

@@ -1,0 +1,335 @@
+//! Connections, one kind for each shape of scope.
+//!
+//! Each login role may see rows by one policy only, so a connection's role already says how wide it can ever reach.
+//! A connection is given back only when its last transaction is known to have been rolled back; in any other state it
+//! is closed.
+
+use super::fault::SqlError;
+use super::frame::{Frames, Tap};
+use crate::config::Pool as Settings;
+use crate::error::BoxError;
+use crate::policy::Scope;
+use secrecy::{ExposeSecret, SecretString};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Notify, OnceCell};
+use tokio::task::AbortHandle;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Statement};
+
+/// Where the database is, and how to log in to it.
+#[derive(Clone)]
+pub struct Target {
+    /// Hosts (or socket directories), ports and database name. User, password, options and application name are set
+    /// here.
+    pub config: Config,
+    /// The passwords of the three login roles.
+    pub logins: Logins,
+}
+
+/// The password of each login role. Empty: the server asks for none.
+#[derive(Clone)]
+pub struct Logins {
+    /// Of `rowhouse_one`.
+    pub one: SecretString,
+    /// Of `rowhouse_some`.
+    pub some: SecretString,
+    /// Of `rowhouse_all`.
+    pub all: SecretString,
+}
+
+/// Which login role serves a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    One,
+    Some,
+    All,
+}
+
+impl Lane {
+    pub(super) const ALL: [Lane; 3] = [Lane::One, Lane::Some, Lane::All];
+
+    /// The lane a scope goes by.
+    pub(super) fn of(scope: &Scope) -> Self {
+        match scope {
+            Scope::One(_) => Lane::One,
+            Scope::Some(_) => Lane::Some,
+            Scope::All => Lane::All,
+        }
+    }
+
+    /// The login role.
+    pub(super) const fn role(self) -> &'static str {
+        match self {
+            Lane::One => "rowhouse_one",
+            Lane::Some => "rowhouse_some",
+            Lane::All => "rowhouse_all",
+        }
+    }
+}
+
+/// Why there is no connection. `Display` names the role and never a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("connect to the database as {role}")]
+pub(super) struct LinkError {
+    role: &'static str,
+    #[source]
+    cause: BoxError,
+}
+
+/// Makes and judges the connections of one lane.
+pub(super) struct Manager {
+    lane: Lane,
+    config: Arc<Config>,
+    max_message: usize,
+    max_uses: u64,
+    timeout: Duration,
+    /// The type number of pgvector's `vector`, asked for once.
+    vector: Arc<OnceCell<Option<u32>>>,
+    pub(super) failures: Arc<Failures>,
+}
+
+/// Connections that could not be made. Who waits for one is told at once, and why: the pool itself would let it wait
+/// out its time.
+#[derive(Default)]
+pub(super) struct Failures {
+    bell: Notify,
+    last: Mutex<Option<Arc<LinkError>>>,
+}
+
+impl Failures {
+    /// The next failure from now on: counted from this call, not from the first poll.
+    pub(super) fn next(&self) -> impl Future<Output = SqlError> {
+        let rung = self.bell.notified();
+        async move {
+            rung.await;
+            match self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+                Some(error) => SqlError::unavailable(error),
+                None => SqlError::unavailable("no connection could be made"),
+            }
+        }
+    }
+
+    fn report(&self, error: &Arc<LinkError>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(error));
+        self.bell.notify_waiters();
+    }
+}
+
+/// A connection.
+pub(super) struct Link {
+    pub(super) client: Client,
+    /// `SELECT rowhouse.enter($1)`, prepared.
+    pub(super) enter: Statement,
+    /// The backend's process id, which tickets are bound to.
+    pub(super) backend: i32,
+    pub(super) schema_version: i32,
+    pub(super) server_version: String,
+    pub(super) vector: Option<u32>,
+    pub(super) tap: Arc<Tap>,
+    config: Arc<Config>,
+    uses: u64,
+    max_uses: u64,
+    /// Whether a transaction is under way, or ended in a way nobody saw.
+    unclean: bool,
+    driver: AbortHandle,
+}
+
+impl Link {
+    /// A round trip begins: until [`Link::landed`] the connection is not one to give to anybody else.
+    pub(super) fn depart(&mut self) {
+        self.uses += 1;
+        self.unclean = true;
+    }
+
+    /// The round trip ended with a ROLLBACK that succeeded.
+    pub(super) fn landed(&mut self) {
+        self.unclean = false;
+    }
+
+    /// Ask the database to stop what this connection runs. It may be late, and stop what runs next: the connection is
+    /// not to be used again.
+    pub(super) async fn cancel(&self) -> Result<(), BoxError> {
+        let token = self.client.cancel_token();
+        match open(&self.config).await? {
+            Socket::Tcp(socket) => token.cancel_query_raw(socket, NoTls).await?,
+            Socket::Unix(socket) => token.cancel_query_raw(socket, NoTls).await?,
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A clean connection says goodbye by itself when its client is dropped. One in an unknown state may be in
+        // the middle of an answer: the socket goes with the task that drives it.
+        if self.unclean {
+            self.driver.abort();
+        }
+    }
+}
+
+impl Manager {
+    /// The connections of this lane. The settings have been checked.
+    pub(super) fn new(lane: Lane, target: &Target, settings: &Settings, vector: Arc<OnceCell<Option<u32>>>) -> Self {
+        let password = match lane {
+            Lane::One => &target.logins.one,
+            Lane::Some => &target.logins.some,
+            Lane::All => &target.logins.all,
+        };
+        let mut config = target.config.clone();
+        config.user(lane.role()).ssl_mode(SslMode::Disable).application_name(&settings.application_name);
+        if !password.expose_secret().is_empty() {
+            config.password(password.expose_secret());
+        }
+        // Dates and times come as ISO 8601 in UTC whatever the server's defaults. Compiling a query to machine code
+        // costs more than a tool's queries gain by it. The gate reads strings as the standard does, so must the server.
+        config.options(format!(
+            "-c statement_timeout={}s -c work_mem={} -c jit=off -c client_min_messages=error -c datestyle=ISO -c \
+             timezone=UTC -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c standard_conforming_strings=on",
+            settings.statement_timeout_seconds, settings.work_mem
+        ));
+        Self {
+            lane,
+            config: Arc::new(config),
+            max_message: settings.message_bytes,
+            max_uses: settings.max_uses,
+            timeout: settings.acquire_timeout(),
+            vector,
+            failures: Arc::default(),
+        }
+    }
+
+    async fn link(&self) -> Result<Link, BoxError> {
+        let tap = Tap::new();
+        match open(&self.config).await? {
+            Socket::Tcp(socket) => self.greet(socket, tap).await,
+            Socket::Unix(socket) => self.greet(socket, tap).await,
+        }
+    }
+
+    async fn greet<S>(&self, socket: S, tap: Arc<Tap>) -> Result<Link, BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let frames = Frames::new(socket, self.max_message, Arc::clone(&tap));
+        let (client, connection) = self.config.connect_raw(frames, NoTls).await?;
+        let server_version = connection.parameter("server_version").unwrap_or("unknown").to_owned();
+        let driver = tokio::spawn(async move {
+            // Whoever waits for an answer is told by the driver; a connection that ends while idle is found closed.
+            let _ = connection.await;
+        })
+        .abort_handle();
+        let (hello, enter) = tokio::join!(
+            client.simple_query("SELECT backend_pid, schema_version FROM rowhouse.hello()"),
+            client.prepare("SELECT rowhouse.enter($1)"),
+        );
+        let (backend, schema_version) = greeting(&hello?)?;
+        let vector = *self.vector.get_or_try_init(|| vector(&client, &tap)).await?;
+        let enter = enter?;
+        Ok(Link {
+            client,
+            enter,
+            backend,
+            schema_version,
+            server_version,
+            vector,
+            tap,
+            config: Arc::clone(&self.config),
+            uses: 0,
+            max_uses: self.max_uses,
+            unclean: false,
+            driver,
+        })
+    }
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Link;
+    type Error = Arc<LinkError>;
+
+    async fn connect(&self) -> Result<Link, Arc<LinkError>> {
+        let link = match tokio::time::timeout(self.timeout, self.link()).await {
+            Ok(link) => link,
+            Err(late) => Err(late.into()),
+        };
+        link.map_err(|cause| {
+            let error = Arc::new(LinkError { role: self.lane.role(), cause });
+            self.failures.report(&error);
+            error
+        })
+    }
+
+    async fn is_valid(&self, link: &mut Link) -> Result<(), Arc<LinkError>> {
+        // No round trip: the driver knows when the server has gone, and the next statement is the test of the rest.
+        match link.client.is_closed() {
+            false => Ok(()),
+            true => {
+                Err(Arc::new(LinkError { role: self.lane.role(), cause: "the server closed the connection".into() }))
+            }
+        }
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.unclean || link.uses >= link.max_uses || link.client.is_closed()
+    }
+}
+
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket to the first host that answers.
+async fn open(config: &Config) -> io::Result<Socket> {
+    /// Where PostgreSQL listens when nothing else is said.
+    const PORT: u16 = 5432;
+    let ports = config.get_ports();
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the database URL names no host");
+    for (i, host) in config.get_hosts().iter().enumerate() {
+        // One port for all hosts, or one for each.
+        let port = ports.get(i).or(ports.first()).copied().unwrap_or(PORT);
+        let opened = match host {
+            Host::Tcp(name) => tcp(name, port).await.map(Socket::Tcp),
+            Host::Unix(directory) => {
+                UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).await.map(Socket::Unix)
+            }
+        };
+        match opened {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect((name, port)).await?;
+    // A statement is a handful of short messages; waiting to fill a packet would double its time.
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+fn greeting(messages: &[SimpleQueryMessage]) -> Result<(i32, i32), BoxError> {
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let row = row.ok_or("rowhouse.hello() gave no row; run the migrations")?;
+    let number = |i: usize| -> Result<i32, BoxError> { Ok(row.try_get(i)?.unwrap_or_default().parse()?) };
+    Ok((number(0)?, number(1)?))
+}
+
+/// The number of pgvector's type here. Read from the description of a query's column: this role may not read the
+/// catalog. `None`: the extension is not installed.
+async fn vector(client: &Client, tap: &Tap) -> Result<Option<u32>, BoxError> {
+    tap.begin(usize::MAX);
+    match client.simple_query("SELECT NULL::vector LIMIT 0").await {
+        Ok(_) => Ok(tap.columns().and_then(|columns| columns.first().map(|(_, oid)| *oid))),
+        Err(error) if error.as_db_error().is_some() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

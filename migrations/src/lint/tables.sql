@@ -1,0 +1,51 @@
+-- Tables, views, schemas, the database: what an agent role may read or write, by grant to it or to PUBLIC.
+WITH known AS (SELECT $2::text[] AS unused),
+agent AS (SELECT r.oid, r.rolname FROM pg_roles r WHERE r.rolname = ANY ($1::text[])),
+agents AS (SELECT string_agg(quote_ident(rolname), ', ' ORDER BY rolname) AS names FROM agent),
+relation AS (
+  SELECT c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, c.relnamespace,
+         format('%I.%I', n.nspname, c.relname) AS name,
+         EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS of_extension,
+         (SELECT t.tenant_column FROM rowhouse.tenant_tables t WHERE t.relation = c.oid) AS tenant_column,
+         EXISTS (SELECT FROM rowhouse.tenant_tables t WHERE t.relation = c.oid) AS registered,
+         EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'USAGE')
+                   AND has_any_column_privilege(a.oid, c.oid, 'SELECT')) AS readable
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
+SELECT true, 'row security not forced', r.name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.name)
+  FROM relation r WHERE r.relkind IN ('r', 'p') AND r.registered AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
+UNION ALL
+SELECT true, 'readable and not protected', r.name,
+       format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s; -- or keep it: CALL rowhouse.protect(%L, ''its tenant column'')', r.name, g.names, r.name)
+  FROM relation r CROSS JOIN agents g WHERE r.relkind IN ('r', 'p') AND r.readable AND NOT r.registered
+   AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
+UNION ALL  -- Row security knows neither materialised views nor foreign tables.
+SELECT true, 'readable and cannot be protected', r.name, format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s', r.name, g.names)
+  FROM relation r CROSS JOIN agents g WHERE r.relkind IN ('m', 'f') AND r.readable
+UNION ALL
+SELECT true, 'view reads as its owner', r.name, format('ALTER VIEW %s SET (security_invoker = true)', r.name)
+  FROM relation r WHERE r.relkind = 'v' AND r.readable AND NOT r.of_extension
+   AND NOT EXISTS (SELECT FROM unnest(r.reloptions) o WHERE o ~* '^security_invoker=(true|on|yes|1)$')
+UNION ALL
+SELECT true, 'agent role may write', r.name,
+       format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM PUBLIC, %s', r.name, g.names)
+  FROM relation r CROSS JOIN agents g WHERE EXISTS (
+    SELECT FROM agent a WHERE has_table_privilege(a.oid, r.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+       OR has_any_column_privilege(a.oid, r.oid, 'INSERT, UPDATE, REFERENCES'))
+UNION ALL  -- A sequence counts every tenant's rows.
+SELECT true, 'agent role may use a sequence', format('%I.%I', n.nspname, c.relname),
+       format('REVOKE ALL ON SEQUENCE %I.%I FROM PUBLIC, %s', n.nspname, c.relname, g.names)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN agents g
+  WHERE c.relkind = 'S' AND EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'USAGE')
+    AND has_sequence_privilege(a.oid, c.oid, 'SELECT, USAGE, UPDATE'))
+UNION ALL
+SELECT true, 'agent role may create in a schema', n.nspname::text, format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %s', n.nspname, g.names)
+  FROM pg_namespace n CROSS JOIN agents g WHERE EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'CREATE'))
+UNION ALL
+SELECT true, 'agent role may create in the database', d.datname::text,
+       format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC, %s', d.datname, g.names)
+  FROM pg_database d CROSS JOIN agents g WHERE d.datname = current_database()
+   AND EXISTS (SELECT FROM agent a WHERE has_database_privilege(a.oid, d.oid, 'CREATE, TEMPORARY'))
+UNION ALL
+SELECT true, 'agent role reaches the keys', 'rowhouse_private', format('REVOKE ALL ON SCHEMA rowhouse_private FROM PUBLIC, %s', g.names)
+  FROM agents g WHERE EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, 'rowhouse_private', 'USAGE'))

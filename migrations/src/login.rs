@@ -1,0 +1,77 @@
+//! Passwords, limits and defaults of the three roles agents' statements run as.
+
+use std::time::Duration;
+
+use postgres_protocol::password::scram_sha_256;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::error::{Doing as _, Error};
+
+/// The login roles, one for each shape of scope: one tenant, several, all.
+pub const AGENT_ROLES: [&str; 3] = ["rowhouse_one", "rowhouse_some", "rowhouse_all"];
+
+/// Defaults of every agent role in this database. Set when absent, so that an operator's own value stays.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("default_transaction_read_only", "on"),
+    ("statement_timeout", "30s"), // The host's own deadline comes first; this is for when the host is gone.
+    ("lock_timeout", "250ms"),    // A reader waits for nobody but a migration.
+    ("idle_in_transaction_session_timeout", "5s"), // A call is one round trip.
+    ("work_mem", "8MB"),          // Per sort or hash: a statement may have dozens.
+    ("jit", "off"),               // Compiling costs more than these statements take.
+    ("client_min_messages", "error"), // Notices are nobody's to read.
+    ("max_parallel_workers_per_gather", "0"), // One call, one core.
+];
+
+/// The schemas extensions live in, quoted and comma-separated; always `ext` among them.
+pub(crate) const EXTENSION_SCHEMAS: &str = "
+    SELECT string_agg(DISTINCT quote_ident(n.nspname), ', ')
+    FROM pg_catalog.pg_namespace n
+    WHERE n.nspname = 'ext' OR n.oid IN (
+      SELECT e.extnamespace FROM pg_catalog.pg_extension e WHERE e.extname IN ('vector', 'pg_trgm', 'unaccent'))";
+
+/// Sets password and connection limit of an agent role. The server gets a SCRAM verifier, so the password is in no
+/// server log. Roles belong to the cluster: every database of it sees the change.
+///
+/// Each connection may use a core and several times `work_mem`, so keep the limit small: 8 is what a new role has.
+///
+/// # Errors
+/// [`Error::NotAnAgentRole`] for any other role; [`Error::Database`] when the role is missing (run [`crate::migrate`]).
+pub async fn set_login(admin: &Client, role: &str, password: &str, connection_limit: u16) -> Result<(), Error> {
+    let role =
+        AGENT_ROLES.into_iter().find(|known| *known == role).ok_or_else(|| Error::NotAnAgentRole(role.to_owned()))?;
+    // Safe to splice: base64, digits, `$` and `:` only.
+    let verifier = scram_sha_256(password.as_bytes());
+    let statement = format!("ALTER ROLE {role} LOGIN CONNECTION LIMIT {connection_limit} PASSWORD '{verifier}'");
+    alter_shared(admin, &statement).await.doing("set the login of an agent role")
+}
+
+/// Fills in missing defaults, and sets the search path to the schemas that hold registered tables.
+pub(crate) async fn set_defaults(admin: &Client) -> Result<(), Error> {
+    let (names, values): (Vec<&str>, Vec<&str>) = DEFAULTS.into_iter().unzip();
+    let rows = admin
+        .query(include_str!("login/defaults.sql"), &[&AGENT_ROLES.as_slice(), &names, &values])
+        .await
+        .doing("read the defaults of the agent roles")?;
+    for row in rows {
+        alter_shared(admin, row.get(0)).await.doing("set the defaults of the agent roles")?;
+    }
+    Ok(())
+}
+
+/// Runs a statement on a shared catalog. Two databases of one cluster may be at it at once; PostgreSQL does not queue
+/// them but fails the slower with "tuple concurrently updated".
+pub(crate) async fn alter_shared(admin: &Client, statement: &str) -> Result<(), tokio_postgres::Error> {
+    /// The other side needs one try; twenty outlast any crowd of tests.
+    const TRIES: u64 = 20;
+    let mut attempt = 1;
+    loop {
+        match admin.batch_execute(statement).await {
+            Err(error) if error.code() == Some(&SqlState::INTERNAL_ERROR) && attempt < TRIES => {
+                tokio::time::sleep(Duration::from_millis(attempt * 5)).await;
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}

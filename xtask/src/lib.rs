@@ -1,0 +1,3 @@
+//! Everything a fresh machine needs: what the commands of `xtask` are made of.
+
+pub mod guests;

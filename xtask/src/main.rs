@@ -1,0 +1,98 @@
+//! `cargo xtask`: everything a fresh machine needs, and the commands of the README.
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use xtask::{guests, machine, setup};
+
+/// Build, try and prove Rowhouse. Every command sets up what the machine lacks first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up, build, seed and serve the demo: one command from a bare machine to answers.
+    ///
+    /// What follows `--` goes to `rowhouse demo`: `cargo xtask demo -- --scale 0.1 --listen 127.0.0.1:9000`
+    Demo {
+        /// Arguments of `rowhouse demo`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the whole suite: unit tests, guests, a real PostgreSQL, real MCP clients, the conformance suite.
+    ///
+    /// What follows `--` goes to the test runner: `cargo xtask test -- isolation`
+    Test {
+        /// Arguments of the test runner.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure a whole call against the same statement by the bare driver, and print the ratios.
+    Bench {
+        /// Arguments of the benchmark.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Only set up what the machine lacks: WebAssembly targets, libclang, and with `--tests` Node.
+    Setup {
+        /// What the test suite needs, too.
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Only build the plugins, into `target/plugins`.
+    Plugins,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let root = machine::root();
+    match command {
+        Command::Setup { tests } => setup::run(&root, tests).map(|_| ExitCode::SUCCESS),
+        Command::Plugins => {
+            setup::run(&root, false)?;
+            setup::plugins(&root, guests::Which::Plugins).map(|_| ExitCode::SUCCESS)
+        }
+        Command::Demo { arguments } => {
+            let machine = setup::run(&root, false)?;
+            setup::plugins(&root, guests::Which::Plugins)?;
+            setup::host(&root, &machine)?;
+            let status = machine::host_binary(&root)
+                .args(["demo", "--plugins"])
+                .arg(root.join("target/plugins"))
+                .args(arguments)
+                .status()
+                .context("start the demo")?;
+            Ok(machine::exit_code(status))
+        }
+        Command::Test { arguments } => {
+            let machine = setup::run(&root, true)?;
+            setup::plugins(&root, guests::Which::All)?;
+            let mut cargo = machine.cargo(&root);
+            cargo.args(["test", "--workspace", "--exclude", "guests"]);
+            if !arguments.is_empty() {
+                cargo.arg("--").args(arguments);
+            }
+            Ok(machine::exit_code(cargo.status().context("run the tests")?))
+        }
+        Command::Bench { arguments } => {
+            let machine = setup::run(&root, false)?;
+            setup::plugins(&root, guests::Which::All)?;
+            let mut cargo = machine.cargo(&root);
+            cargo.args(["bench", "--package", "rowhouse", "--bench", "call", "--"]).args(arguments);
+            Ok(machine::exit_code(cargo.status().context("run the benchmark")?))
+        }
+    }
+}
