@@ -5,14 +5,31 @@
 
 use crate::{harness, proxy};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Pinned: the package's default tag still points at a suite that does not know 2026-07-28.
 const SUITE: &str = "@modelcontextprotocol/conformance@0.2.0-alpha.12";
 
 async fn conforms(revision: &'static str) {
-    let app = harness::App::start().await;
+    let app = Arc::new(harness::App::start().await);
     let upstream = app.url().trim_start_matches("http://").trim_end_matches("/mcp").parse().expect("a local address");
-    let front = proxy::inject(upstream, app.token("seattle")).await;
+    // No plugin can change what is served. The suite's fixture is meant to: when its call passes by, the operator (this
+    // test) adds a plugin, or takes it away again.
+    let operator = Arc::clone(&app);
+    let heard = move |body: &[u8]| {
+        let text = String::from_utf8_lossy(body);
+        if text.contains("tools/call") && text.contains("test_trigger_tool_change") {
+            let app = Arc::clone(&operator);
+            tokio::spawn(async move {
+                match app.plugins.path().join("widens.wasm") {
+                    there if there.exists() => std::fs::remove_file(there).expect("a file of ours"),
+                    _ => app.install("widens", "widens"),
+                }
+                app.look().await;
+            });
+        }
+    };
+    let front = proxy::inject(upstream, app.token("seattle"), heard).await;
     let output = tokio::task::spawn_blocking(move || {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
         let tools = root.join(".tools/conformance");

@@ -1,1 +1,18 @@
-fn main() {}
+//! The suite: one binary, a real PostgreSQL, real clients, guests built from the sources beside it.
+//!
+//! Everything it needs is built or fetched by it, or it fails and says what is missing; nothing is skipped.
+
+#![expect(unreachable_pub, reason = "one binary: what its modules share is `pub`, and nothing is published")]
+
+mod harness; // A whole Rowhouse in this process: own plugins, own port, one database for all.
+mod patience; // How long a test waits.
+mod proxy; // A front that adds a bearer token, for clients that cannot send one.
+
+mod conformance; // The public suite of the protocol, both revisions, through a guest.
+mod protocol; // The protocol's edges, spoken raw.
+mod clients; // Official clients, in both eras, over both transports.
+mod flow; // A call from bytes to bytes.
+mod tidy; // Sentences of the documentation that a machine can hold.
+mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
+mod sandbox; // Guests that misbehave, and their neighbours.
+mod swap; // Plugins that come, change and go.

@@ -254,6 +254,19 @@ impl Drop for Server {
     }
 }
 
+/// How to connect, as the superuser, to the server that another host of the same user runs on this cluster. That host
+/// may end it at any time.
+///
+/// # Errors
+/// Where its key cannot be read (it belongs to somebody else) or it does not answer.
+pub async fn join(options: &Options) -> Result<Config, Error> {
+    let (socket_dir, key) = cluster::of_another_host(options)?;
+    let mut config = Config::new();
+    config.host_path(&socket_dir).user("postgres").dbname(DATABASE).password(key.expose_secret());
+    ask(&config, "SELECT 1").await?;
+    Ok(config)
+}
+
 /// One statement on a connection of its own.
 async fn ask(config: &Config, statement: &str) -> Result<(), tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;

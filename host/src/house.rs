@@ -48,13 +48,14 @@ pub struct House {
 }
 
 impl Ground {
-    /// Find the database: start the embedded one, or reach the operator's.
+    /// Find the database: start the embedded one, or reach the operator's. With `share`, an embedded one that another
+    /// host of this user runs will do; it ends with that host.
     ///
     /// # Errors
     /// What is missing, and what to do.
-    pub async fn find(settings: &Settings, watch: &mut dyn Watcher) -> Result<Self> {
+    pub async fn find(settings: &Settings, share: bool, watch: &mut dyn Watcher) -> Result<Self> {
         let Some(url) = settings.database.url.as_ref() else {
-            return Self::embedded(settings, watch).await;
+            return Self::embedded(settings, share, watch).await;
         };
         // A URL holds a password: the parser's own error would quote it.
         let admin: Config = url.expose_secret().parse().map_err(|_| {
@@ -70,7 +71,7 @@ impl Ground {
         Ok(Self { name: format!("your PostgreSQL {version}"), ..ground })
     }
 
-    async fn embedded(settings: &Settings, watch: &mut dyn Watcher) -> Result<Self> {
+    async fn embedded(settings: &Settings, share: bool, watch: &mut dyn Watcher) -> Result<Self> {
         let database = &settings.database;
         let options = embedded::Options {
             state_dir: Some(settings.state_dir()),
@@ -85,7 +86,16 @@ impl Ground {
             embedded::Event::Bytes { done, total } => watch.count("database", "bytes fetched", done, total),
             embedded::Event::Count { done, total } => watch.count("database", "files unpacked", done, total),
         };
-        let server = embedded::Server::start(&options, &mut on).await.context("start the embedded PostgreSQL")?;
+        let server = match embedded::Server::start(&options, &mut on).await {
+            // Another host of this user runs it: a client that starts its own host joins in.
+            Err(embedded::Error::Locked(dir)) if share => {
+                let admin = embedded::join(&options).await.map_err(|_| embedded::Error::Locked(dir))?;
+                let name = "embedded PostgreSQL, run by another rowhouse".to_owned();
+                watch.step("database", &name);
+                return Ok(Self { server: None, admin, name });
+            }
+            other => other.context("start the embedded PostgreSQL")?,
+        };
         let name = format!("embedded PostgreSQL {} (data: {})", server.version(), server.data_dir().display());
         watch.step("database", &name);
         Ok(Self { admin: server.admin(), server: Some(server), name })
@@ -118,8 +128,9 @@ impl Ground {
         }
         let ticket = keys.ticket.expose_secret();
         shape::install_ticket_key(&admin, &keys.ticket_name(), ticket).await?;
-        // Two more than the pool takes: a connection that is being closed still counts for a moment.
-        let connections = u16::try_from(settings.database.pool.most() + 2).unwrap_or(u16::MAX);
+        // Room for two hosts at once (a rolling restart, a stdio host beside a served one) and for connections that
+        // are being closed, which still count for a moment.
+        let connections = u16::try_from(2 * settings.database.pool.most() + 2).unwrap_or(u16::MAX);
         for role in shape::AGENT_ROLES {
             shape::set_login(&admin, role, keys.password(role).expose_secret(), connections).await?;
         }
@@ -150,6 +161,15 @@ impl Ground {
             &format!("{} products, {} customers, {} orders", seeded.products, seeded.customers, seeded.orders),
         );
         Ok(())
+    }
+
+    /// Waits until a database of our own ends by itself, which it should not, and says why. For ever where the
+    /// database is the operator's: that one may come back.
+    pub async fn ended(&self) -> anyhow::Error {
+        match &self.server {
+            Some(server) => server.ended().await.into(),
+            None => std::future::pending().await,
+        }
     }
 
     /// Stop the database, where it is ours.

@@ -10,6 +10,9 @@ pub(super) const MODERN: &str = "2026-07-28";
 /// The last revision with a handshake.
 pub(super) const LEGACY: &str = "2025-11-25";
 
+/// How long a message may take before the test has failed. Far more than any does on a busy machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// One caller on one server.
 pub(super) struct Caller {
     pub(super) http: reqwest::Client,
@@ -110,7 +113,8 @@ impl Stream {
                     return Some(serde_json::from_str(&data).expect("a message is JSON"));
                 }
             }
-            let chunk = self.0.chunk().await.expect("a stream that ends properly")?;
+            let chunk = tokio::time::timeout(PATIENCE, self.0.chunk()).await.expect("a message in time");
+            let chunk = chunk.expect("a stream that ends properly")?;
             self.1.push_str(std::str::from_utf8(&chunk).expect("events are text"));
         }
     }

@@ -131,7 +131,8 @@ fn compile(root: &Path, target: &str, what: &[&str], on: &mut dyn FnMut(&str)) -
         }
         said.push(line);
     }
-    let messages = messages.join().expect("the reader of stdout has no reason to panic").context("read cargo's list")?;
+    let messages =
+        messages.join().expect("the reader of stdout has no reason to panic").context("read cargo's list")?;
     let status = child.wait().context("wait for cargo")?;
     if !status.success() {
         let said = said.join("\n");

@@ -42,6 +42,9 @@ enum Command {
         /// What the test suite needs, too.
         #[arg(long)]
         tests: bool,
+        /// Print what builds need in their environment, as NAME=VALUE lines, for scripts that call cargo themselves.
+        #[arg(long)]
+        print_environment: bool,
     },
     /// Only build the plugins, into `target/plugins`.
     Plugins,
@@ -60,7 +63,15 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     let root = machine::root();
     match command {
-        Command::Setup { tests } => setup::run(&root, tests).map(|_| ExitCode::SUCCESS),
+        Command::Setup { tests, print_environment } => {
+            let machine = setup::run(&root, tests)?;
+            if print_environment {
+                for (name, value) in &machine.environment {
+                    println!("{name}={value}");
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Plugins => {
             setup::run(&root, false)?;
             setup::plugins(&root, guests::Which::Plugins).map(|_| ExitCode::SUCCESS)
@@ -79,7 +90,8 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Test { arguments } => {
             let machine = setup::run(&root, true)?;
-            setup::plugins(&root, guests::Which::All)?;
+            setup::plugins(&root, guests::Which::Plugins)?;
+            setup::plugins(&root, guests::Which::Tests)?;
             let mut cargo = machine.cargo(&root);
             cargo.args(["test", "--workspace", "--exclude", "guests"]);
             if !arguments.is_empty() {
@@ -89,7 +101,8 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Bench { arguments } => {
             let machine = setup::run(&root, false)?;
-            setup::plugins(&root, guests::Which::All)?;
+            setup::plugins(&root, guests::Which::Plugins)?;
+            setup::plugins(&root, guests::Which::Tests)?;
             let mut cargo = machine.cargo(&root);
             cargo.args(["bench", "--package", "rowhouse", "--bench", "call", "--"]).args(arguments);
             Ok(machine::exit_code(cargo.status().context("run the benchmark")?))

@@ -22,8 +22,8 @@ pub fn run(root: &Path, tests: bool) -> Result<Machine> {
     let environment = step("libclang", || libclang(root))?;
     if tests {
         step("node", || {
-            let node = crate::node::ensure(root)?;
-            Ok((node.to_string(), ()))
+            crate::node::ensure(root)?;
+            Ok(("ready".to_owned(), ()))
         })?;
     }
     Ok(Machine { environment })

@@ -43,7 +43,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
             settings.http.listen = listen.unwrap_or(settings.http.listen);
             let listener = bind(&settings).await?;
             let mut watch = Progress::new(false);
-            let house = open(&settings, None, &mut watch).await?;
+            let house = open(&settings, false, None, &mut watch).await?;
             drop(watch);
             eprintln!("  {:<11} http://{}{}", "serving", listener.local_addr()?, settings.http.path);
             serve(house, &settings, listener).await
@@ -80,7 +80,10 @@ fn settings(common: &Common) -> Result<Settings> {
 }
 
 fn log(common: &Common) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&common.log)
+    // The driver would log statements, the protocol library would log each refused call a second time, and the
+    // migration runner says what the host says anyway.
+    let quiet = ["tokio_postgres=info", "rmcp::service=off", "refinery_core=warn"].join(",");
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
         .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
     // Standard output belongs to the protocol (stdio) or to the answer (--json).
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -96,9 +99,9 @@ async fn bind(settings: &Settings) -> Result<TcpListener> {
 }
 
 /// Open the house; `demo` fills the demo's tables to this scale first.
-async fn open(settings: &Settings, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
+async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
     let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
-    let ground = Ground::find(settings, watch).await?;
+    let ground = Ground::find(settings, share, watch).await?;
     ground.prepare(settings, &keys, false, watch).await?;
     if let Some(scale) = demo {
         ground.seed(scale, watch).await?;
@@ -119,7 +122,7 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
     // The port first: a minute of seeding for a port that is taken would be a minute lost.
     let listener = bind(&settings).await?;
     let mut watch = Progress::new(false);
-    let house = open(&settings, Some(scale), &mut watch).await?;
+    let house = open(&settings, false, Some(scale), &mut watch).await?;
     drop(watch);
     let lifetime = Duration::from_secs(settings.identity.token_seconds);
     banner::print(house.host.identity(), listener.local_addr()?, &settings.http.path, lifetime)?;
@@ -133,7 +136,11 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
 async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Result<ExitCode> {
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone());
-    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown).await;
+    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown);
+    let served = tokio::select! {
+        served = served => served.context("serve"),
+        gone = house.ground().ended() => Err(gone),
+    };
     house.close().await?;
     served?;
     Ok(ExitCode::SUCCESS)
@@ -141,13 +148,16 @@ async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Resu
 
 async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
     let mut watch = Progress::new(true);
-    let house = open(&settings, None, &mut watch).await?;
+    let house = open(&settings, true, None, &mut watch).await?;
     let who = house.host.identity().local(name).map_err(|_| {
         anyhow::anyhow!("no identity named {name:?}; known: {}", house.host.identity().names().join(", "))
     })?;
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone());
-    let served = mcp::stdio::run(Arc::clone(&house.host), Arc::new(who), shutdown).await;
+    let served = tokio::select! {
+        served = mcp::stdio::run(Arc::clone(&house.host), Arc::new(who), shutdown) => served.context("serve"),
+        gone = house.ground().ended() => Err(gone),
+    };
     house.close().await?;
     served?;
     Ok(ExitCode::SUCCESS)
@@ -200,9 +210,9 @@ fn token(settings: &Settings, name: Option<String>, seconds: Option<u64>, json: 
 }
 
 async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
+    let state = settings.state_dir();
     let mut settings = settings.plugins.clone();
     settings.watch = false;
-    let state = Settings::read(None)?.state_dir();
     let registry = plugin::open(&settings, compiler()?, &state, CancellationToken::new()).await.map_err(|e| anyhow::anyhow!(e))?;
     let published = registry.published();
     if json {
@@ -237,7 +247,7 @@ async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
 async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
     let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
     let mut watch = Progress::new(false);
-    let ground = Ground::find(settings, &mut watch).await?;
+    let ground = Ground::find(settings, true, &mut watch).await?;
     let code = match command {
         DbCommand::Migrate { core_only } => {
             ground.prepare(settings, &keys, core_only, &mut watch).await?;

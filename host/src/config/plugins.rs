@@ -59,7 +59,7 @@ impl Plugins {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grant {
-    /// Interfaces of `rowhouse:plugin`, by name. `types` is always granted: it holds no function.
+    /// Interfaces of `rowhouse:plugin`, by name. Types are always granted: only functions give anything.
     pub interfaces: BTreeSet<String>,
     /// The safe part of WASI (clocks, random, output into the log), for guests whose toolchain cannot do without.
     /// Files, sockets and HTTP stay denied either way.

@@ -261,6 +261,17 @@ fn socket_dir(dir: &Path) -> Result<(PathBuf, Option<tempfile::TempDir>), Error>
     Ok((short.path().to_owned(), Some(short)))
 }
 
+/// The socket's directory and the superuser's password of a cluster that another host runs.
+pub(super) fn of_another_host(options: &Options) -> Result<(PathBuf, SecretString), Error> {
+    let dir = options.state_dir()?.join(cluster_name(&options.cluster)?);
+    let socket = dir.join("run");
+    if !socket.join(".s.PGSQL.5432").exists() {
+        // Its path was too long, and only that host knows where the socket went.
+        return Err(Error::Locked(dir));
+    }
+    Ok((socket, read_key(&dir.join("superuser.key"))?))
+}
+
 /// Makes the superuser's password: 32 bytes from the system, out of reach of guessing.
 fn write_key(path: &Path) -> Result<SecretString, Error> {
     let mut bytes = [0; 32];

@@ -28,7 +28,7 @@ use wasmtime::component::Component;
 pub const WORKER: &str = "compile-component";
 
 /// SHA-256 of a component's bytes, in hex: its name in logs, pins and the code cache.
-pub fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmparser::{Parser, Payload};
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::{Parser, Payload, Validator};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -94,6 +95,7 @@ impl Loader {
         let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
         let digest = compile::digest(&bytes);
         let limits = self.settings.limits.clone();
+        let imports = imports.into_iter().map(|import| import.name).collect();
         Ok(Loaded { name: name.into(), version, digest, imports, tools, pre, wasi: grant.wasi, limits })
     }
 
@@ -124,8 +126,16 @@ impl Loader {
     }
 }
 
-/// The names a component imports, read from its bytes alone: nothing is compiled for a component that may not be.
-fn imports(bytes: &[u8]) -> Result<Vec<String>, BoxError> {
+/// One import of a component.
+struct Import {
+    name: String,
+    /// Whether it brings a function to call. `types` has none; `sql` has none for a plugin that runs no statement, and
+    /// is there for the type of a tool's answer all the same.
+    callable: bool,
+}
+
+/// What a component imports, read from its bytes alone: nothing is compiled for a component that may not be.
+fn imports(bytes: &[u8]) -> Result<Vec<Import>, BoxError> {
     if !Parser::is_component(bytes) {
         let hint = if Parser::is_core_wasm(bytes) {
             "this is a core module; make it a component (`wasm-tools component new`)"
@@ -134,32 +144,42 @@ fn imports(bytes: &[u8]) -> Result<Vec<String>, BoxError> {
         };
         return Err(hint.into());
     }
-    let (mut names, mut depth) = (Vec::new(), 0usize);
+    let types = Validator::new().validate_all(bytes).map_err(|e| format!("this is not a valid component: {e}"))?;
+    let types = types.as_ref();
+    let (mut found, mut depth) = (Vec::new(), 0usize);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
             Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    names.push(import?.name.name.to_owned());
+                    let name = import?.name.name.to_owned();
+                    let callable = match types.component_item_for_import(&name).map(|item| item.ty) {
+                        // A resource's own methods (`[method]rows.next`) need a resource that only a function gives.
+                        Some(ComponentEntityType::Instance(id)) => types[id].exports.iter().any(|(name, item)| {
+                            matches!(item.ty, ComponentEntityType::Func(_)) && !name.starts_with('[')
+                        }),
+                        _ => true,
+                    };
+                    found.push(Import { name, callable });
                 }
             }
             _ => {}
         }
     }
-    Ok(names)
+    Ok(found)
 }
 
 /// Hold imports to the grant. Everything missing is named at once.
-fn within(plugin: &str, imports: &[String], grant: &Grant) -> Result<(), BoxError> {
+fn within(plugin: &str, imports: &[Import], grant: &Grant) -> Result<(), BoxError> {
     let mut missing = Vec::new();
-    for import in imports {
+    for Import { name: import, callable } in imports {
         if let Some(rest) = import.strip_prefix(PACKAGE) {
             let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
             if version != LINE && !version.starts_with(&format!("{LINE}.")) {
                 return Err(format!("it imports {import}; this host speaks {PACKAGE}{interface}@{LINE}: rebuild it").into());
             }
-            if interface != "types" && !grant.interfaces.contains(interface) {
+            if *callable && !grant.interfaces.contains(interface) {
                 missing.push(format!("{import} (add \"{interface}\" to plugins.grants.{plugin}.interfaces)"));
             }
         } else if import.starts_with("wasi:") {

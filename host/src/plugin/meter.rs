@@ -73,10 +73,6 @@ impl Meter {
         }
     }
 
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// One more call into the host.
     pub(super) fn host_call(&mut self) -> Result<(), Breach> {
         self.host_calls += 1;

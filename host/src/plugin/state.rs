@@ -16,12 +16,14 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// Rows the guest holds a handle to, and how far it has read them.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it, which takes a public type")]
 pub struct RowSet {
     pub(super) rows: Rows,
     pub(super) read: usize,
 }
 
 /// A statement under way. Dropping it stops the statement.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it, which takes a public type")]
 pub struct Pending(pub(super) Option<JoinHandle<Result<Rows, SqlError>>>);
 
 impl Drop for Pending {

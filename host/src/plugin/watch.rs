@@ -18,7 +18,9 @@ const QUIET: Duration = Duration::from_millis(200);
 pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<(), BoxError> {
     let (events, mut heard) = mpsc::channel(1);
     // One event waiting says all there is to say: look again.
-    let mut watcher = notify::recommended_watcher(move |_| drop(events.try_send(())))?;
+    let mut watcher = notify::recommended_watcher(move |_| {
+        let _ = events.try_send(());
+    })?;
     watcher.watch(registry.directory(), RecursiveMode::NonRecursive)?;
     tokio::spawn(async move {
         let _watcher = watcher;

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     Answer, PluginInfo, ToolError, call_context, number, plugin, sql, string, tool,
     types::Value,
-    values::{error_json, from_json, rows_of, to_json},
+    values::{case, error_json, from_json, rows_of, to_json},
 };
 
 const ECHO: &str = r#"{"type":"object","properties":{"text":{"type":"string"}},"additionalProperties":false}"#;
@@ -77,8 +77,7 @@ fn rows(arguments: &Json) -> Result<Answer, ToolError> {
         }
         _ => return Ok(Answer::Rows(rows)),
     }
-    let columns: Vec<_> =
-        rows.columns().iter().map(|c| json!({ "name": c.name, "kind": format!("{:?}", c.kind) })).collect();
+    let columns: Vec<_> = rows.columns().iter().map(|c| json!({ "name": c.name, "kind": case(&c.kind) })).collect();
     Ok(crate::json(&json!({
         "columns": columns, "rows": read, "pages": pages, "count": rows.count(), "truncated": rows.truncated(),
     })))
@@ -162,6 +161,6 @@ fn context() -> Answer {
         "now_again": call_context::now(),
         "display_name": principal.display_name,
         "roles": principal.roles,
-        "scope": format!("{:?}", principal.scope),
+        "scope": case(&principal.scope),
     }))
 }

@@ -79,11 +79,25 @@ fn list<T: for<'de> serde::Deserialize<'de>>(json: &Json) -> Result<Vec<T>, Stri
 #[must_use]
 pub fn error_json(error: &SqlError) -> Json {
     json!({
-        "code": format!("{:?}", error.code),
+        "code": case(&error.code),
         "message": error.message,
         "sqlstate": error.sqlstate,
         "position": error.position,
     })
+}
+
+/// A case's name as `wit/` writes it (`boolean-array`), from what `Debug` makes of it (`Kind::BooleanArray`).
+#[must_use]
+pub fn case(debug: &impl std::fmt::Debug) -> String {
+    let debug = format!("{debug:?}");
+    let mut name = String::new();
+    for letter in debug.rsplit("::").next().unwrap_or_default().chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
 }
 
 /// A batch, row by row, as its cells stand: a null cell is null.
@@ -101,5 +115,37 @@ fn cell(column: &Packed, row: usize) -> Json {
         PackedData::Ints(v) => json!(v[row]),
         PackedData::Floats(v) => json!(v[row]),
         PackedData::Texts(v) => json!(v.data[v.offsets[row] as usize..v.offsets[row + 1] as usize]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Kind, SqlErrorCode};
+
+    #[test]
+    fn cases_are_named_as_in_the_contract() {
+        assert_eq!(case(&Kind::BooleanArray), "boolean-array");
+        assert_eq!(case(&Kind::Int), "int");
+        assert_eq!(case(&SqlErrorCode::Rejected), "rejected");
+    }
+
+    #[test]
+    fn parameters_are_read_as_they_are_reported() {
+        for text in [
+            r#"{"numeric":"1.50"}"#,
+            r#"{"uuid":"0b9f6a3e-6c0a-4e7e-9f0e-0c9a5a1d2e3f"}"#,
+            r#"{"bytes":[0,255]}"#,
+            r#"{"text-array":["a",""]}"#,
+            r#"{"vector":[0.5,-1.0]}"#,
+            "null",
+        ] {
+            let json: Json = serde_json::from_str(text).expect(text);
+            assert_eq!(to_json(&from_json(&json).expect(text)), json, "{text}");
+        }
+        for text in ["[1]", "{}", r#"{"no-case":1}"#, r#"{"bytes":["x"]}"#, r#"{"date":1}"#] {
+            let json: Json = serde_json::from_str(text).expect(text);
+            assert!(from_json(&json).is_err(), "{text}");
+        }
     }
 }

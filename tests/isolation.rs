@@ -1,0 +1,183 @@
+//! Whose rows are seen: every identity, every table, every tool, as one matrix that a person can review; and every way
+//! around it that anyone has thought of.
+
+mod forging; // Statements that try to see more than they may.
+mod walls; // The database alone, with nothing before it.
+
+use crate::harness::{App, shared};
+use crate::patience::soon;
+use rowhouse::call::Host;
+use rowhouse::config::{Reach, Rule};
+use rowhouse::policy::{Policy, Tenant};
+use rowhouse_migrations::retail::STORES;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// One store, another that shares nothing with it, a region of three stores, and everything.
+const WHO: [&str; 4] = ["seattle", "spokane", "puget-sound", "head-office"];
+
+/// All the data there is.
+const ALWAYS: (&str, &str) = ("2020-01-01", "2026-12-31");
+
+/// The store of each id; a row that says anything else is somebody's who is not there.
+fn stores_by_id() -> BTreeMap<String, &'static str> {
+    STORES.iter().map(|store| (store.id().to_string(), store.name)).collect()
+}
+
+/// Names, in order, each once.
+fn names<'a>(values: impl IntoIterator<Item = &'a Value>) -> String {
+    let names: BTreeSet<&str> = values.into_iter().map(|name| name.as_str().expect("a name")).collect();
+    if names.is_empty() { "-".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_else(|| panic!("a list: {value}"))
+}
+
+/// What one identity sees of every table of the catalog: how many rows, of which stores.
+async fn tables(app: &App, who: &str, out: &mut String) {
+    let stores = stores_by_id();
+    for table in app.host.catalog.load().tables() {
+        let name = &table.name;
+        let rows = soon(app.rows(who, &format!("SELECT count(*) FROM {name}"))).await;
+        let whose = match &table.tenant_key {
+            None => "(shared)".to_owned(),
+            Some(key) => {
+                let ids = soon(app.rows(who, &format!("SELECT DISTINCT {key} FROM {name}"))).await;
+                let seen = ids.iter().map(|row| json!(stores[row[0].as_str().expect("an id")])).collect::<Vec<_>>();
+                names(&seen)
+            }
+        };
+        writeln!(out, "{who:<12} {name:<38} {:>6}  {whose}", rows[0][0]).expect("a String takes all");
+    }
+}
+
+/// What one identity sees through every tool.
+async fn tools(app: &App, who: &str, out: &mut String) {
+    let (from, to) = ALWAYS;
+    let ask = async |tool, arguments| soon(app.answer(who, tool, arguments)).await;
+    let whole = json!({ "from": from, "to": to });
+    let rows = soon(app.rows(who, "SELECT sum(total_amount), count(*) FROM retail.orders")).await;
+    let performance = ask("get_store_performance", whole.clone()).await;
+    let top = ask("get_top_products", whole).await;
+    let trend = ask("get_sales_trend", json!({ "granularity": "year", "from": from, "to": to })).await;
+    let segments = ask("get_customer_segments", json!({})).await;
+    let search = ask("search_products", json!({ "query": "hammer", "max_rows": 100 })).await;
+    let schemas = ask("get_multiple_table_schemas", json!({ "table_names": ["retail.stores"] })).await;
+    let orders: i64 = list(&trend["points"]).iter().filter_map(|point| point["orders"].as_i64()).sum();
+    let columns = list(&schemas["tables"][0]["columns"]);
+    let samples = columns.iter().find(|column| column["name"] == "store_name").map(|column| &column["values"]);
+    let stock = list(&search["products"]).iter().flat_map(|product| list(&product["stock"]));
+    for (tool, sees) in [
+        ("execute_sales_query", format!("revenue {}, {} orders", rows[0][0], rows[0][1])),
+        ("get_store_performance", names(list(&performance["stores"]).iter().map(|store| &store["store"]))),
+        (
+            "get_store_performance",
+            format!("revenue {}, {} orders", performance["total"]["revenue"], performance["total"]["orders"]),
+        ),
+        ("get_top_products", format!("revenue {}", top["total_revenue"])),
+        ("get_sales_trend", format!("{orders} orders")),
+        ("get_customer_segments", format!("revenue {}, {} customers", segments["revenue"], segments["customers"])),
+        ("search_products", names(stock.map(|stock| &stock["store"]))),
+        ("get_multiple_table_schemas", names(list(samples.expect("samples")))),
+    ] {
+        writeln!(out, "{who:<12} {tool:<38} {sees}").expect("a String takes all");
+    }
+}
+
+#[tokio::test]
+async fn everyone_sees_their_own() {
+    let app = soon(App::start()).await;
+    let mut matrix = String::new();
+    for who in WHO {
+        tables(&app, who, &mut matrix).await;
+        tools(&app, who, &mut matrix).await;
+        matrix.push('\n');
+    }
+    insta::with_settings!({ snapshot_path => crate::harness::root().join("tests/snapshots"), prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("isolation", matrix);
+    });
+}
+
+#[tokio::test]
+async fn figures_agree() {
+    let app = soon(App::start()).await;
+    let (from, to) = ALWAYS;
+    let ask = async |who: &str| {
+        let answer = soon(app.answer(who, "get_store_performance", json!({ "from": from, "to": to }))).await;
+        list(&answer["stores"]).to_vec()
+    };
+    let whole = ask("head-office").await;
+    assert_eq!(whole.len(), STORES.len());
+    for store in &STORES {
+        let own = ask(store.key).await;
+        let all: Vec<_> = whole.iter().filter(|line| line["store"] == store.name).cloned().collect();
+        assert_eq!(own, all, "{}: the same line, and no other", store.key);
+        // And the same as the rows themselves say, to whoever is above row security.
+        let sum = "SELECT sum(total_amount)::float8 FROM retail.orders WHERE store_id = $1";
+        let admin = shared().await.admin(rowhouse::embedded::DATABASE).await;
+        let truth: f64 = soon(admin.query_one(sum, &[&store.id()])).await.expect("a sum").get(0);
+        assert_eq!(own[0]["revenue"].as_f64(), Some(truth), "{}", store.key);
+    }
+    for region in ["puget-sound", "eastside", "east-and-online"] {
+        for line in ask(region).await {
+            assert!(whole.contains(&line), "{region}: {line} is not what head office sees");
+        }
+    }
+}
+
+/// The directory, less the tenants named.
+fn directory_without(gone: &[&str]) -> Vec<Tenant> {
+    let stores = STORES.iter().filter(|store| !gone.contains(&store.key));
+    stores.map(|s| Tenant { id: s.id(), name: s.name.to_owned(), region: s.region.to_owned() }).collect()
+}
+
+fn no_tool(host: &Host, app: &App, who: &str) -> bool {
+    host.tools(&app.principal(who)).is_empty() && host.tool(&app.principal(who), "echo").is_none()
+}
+
+#[tokio::test]
+async fn who_may_nothing_is_told_nothing() {
+    let app = soon(App::start()).await;
+    let rule = |role: &str, reach, tool: &str| Rule { role: role.to_owned(), reach, tools: [tool.to_owned()].into() };
+    for (what, policy, who) in [
+        ("no rule at all", Policy::new(Vec::new(), directory_without(&[])), "head-office"),
+        (
+            "no rule for the role",
+            Policy::new(vec![rule("super_admin", Reach::All, "*")], directory_without(&[])),
+            "seattle",
+        ),
+        (
+            "a role's name is no pattern",
+            Policy::new(vec![rule("*", Reach::All, "*")], directory_without(&[])),
+            "seattle",
+        ),
+        ("a tenant nobody knows", Policy::new(Policy::default_rules(), directory_without(&["seattle"])), "seattle"),
+        (
+            "a region of no store",
+            Policy::new(Policy::default_rules(), directory_without(&["seattle", "tacoma", "everett"])),
+            "puget-sound",
+        ),
+        (
+            "another reach",
+            Policy::new(vec![rule("store_manager", Reach::Region, "*")], directory_without(&[])),
+            "seattle",
+        ),
+    ] {
+        app.host.policy.store(policy.into());
+        assert!(no_tool(&app.host, &app, who), "{what}");
+        let told = soon(app.post(who, "echo", json!({}))).await.to_string();
+        let absent = soon(app.post(who, "ocho", json!({}))).await.to_string();
+        assert_eq!(told.replace("echo", "ocho"), absent, "{what}: forbidden and absent look alike");
+        assert!(told.contains("unknown tool: echo"), "{what}: {told}");
+    }
+    // One tool and no other.
+    let policy = Policy::new(vec![rule("store_manager", Reach::Own, "echo")], directory_without(&[]));
+    app.host.policy.store(policy.into());
+    let allowed: Vec<_> = app.host.tools(&app.principal("seattle")).iter().map(|tool| tool.name.clone()).collect();
+    assert_eq!(allowed, ["echo"]);
+    soon(app.answer("seattle", "echo", json!({}))).await;
+    let told = soon(app.post("seattle", "execute_sales_query", json!({ "query": "SELECT 1" }))).await;
+    assert_eq!(told["error"]["message"], "unknown tool: execute_sales_query");
+}
