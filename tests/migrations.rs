@@ -5,6 +5,7 @@ use crate::patience::soon;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AlterTableCmd, AlterTableType, ConstrType};
 use refinery::{Migration, Runner, Target};
+use rowhouse::config;
 use rowhouse::house::Ground;
 use rowhouse::keys::Keys;
 use rowhouse_migrations::{self as shape, Domains};
@@ -13,6 +14,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 /// A migration as its file has it, and the data of its own time.
 struct Step {
@@ -58,7 +60,9 @@ async fn apply(admin: &mut Client, steps: &[Step]) {
         let roles = root().join("migrations").join(step.domain).join("roles.sql");
         let roles = fs::read_to_string(roles).expect("the roles");
         let extensions = match step.domain {
-            "retail" => ["vector", "pg_trgm", "unaccent"].map(|e| format!("CREATE EXTENSION IF NOT EXISTS {e} SCHEMA ext;")).concat(),
+            "retail" => ["vector", "pg_trgm", "unaccent"]
+                .map(|e| format!("CREATE EXTENSION IF NOT EXISTS {e} SCHEMA ext;"))
+                .concat(),
             _ => String::new(),
         };
         admin.batch_execute(&format!("{roles}; {extensions} SET search_path = ext")).await.expect("the roles");
@@ -94,10 +98,8 @@ async fn each_runs_onto_the_data_of_the_one_before() {
         let mut admin = database(shared, &format!("old_{there}")).await;
         soon(apply(&mut admin, old)).await;
         let report = soon(shape::migrate(&mut admin, Domains::CoreAndRetail)).await.expect("the rest");
-        let expected: Vec<String> = new
-            .iter()
-            .map(|step| format!("{} {}", step.domain, step.name.replacen("__", " ", 1)))
-            .collect();
+        let expected: Vec<String> =
+            new.iter().map(|step| format!("{} {}", step.domain, step.name.replacen("__", " ", 1))).collect();
         assert_eq!((report.applied, report.total), (expected, steps.len()));
         holds(&admin, old).await;
         let again = soon(shape::migrate(&mut admin, Domains::CoreAndRetail)).await.expect("nothing left to do");
@@ -150,7 +152,7 @@ async fn an_applied_one_that_was_edited_is_refused() {
 
 /// What of a migration cannot run on rows that are there: a column they have no value for.
 fn breaks_on_rows(sql: &str) -> Vec<String> {
-    let parsed = pg_query::parse(sql).unwrap_or_else(|e| panic!("{e}"));
+    let parsed = pg_query::parse(sql, 0).unwrap_or_else(|e| panic!("{e}"));
     let mut filled = BTreeSet::new();
     let mut found = Vec::new();
     for statement in parsed.protobuf.stmts.iter().filter_map(|raw| raw.stmt.as_ref()?.node.as_ref()) {
@@ -159,7 +161,8 @@ fn breaks_on_rows(sql: &str) -> Vec<String> {
                 filled.extend(update.relation.as_ref().map(|r| format!("{}.{}", r.schemaname, r.relname)));
             }
             NodeEnum::AlterTableStmt(alter) => {
-                let table = alter.relation.as_ref().map(|r| format!("{}.{}", r.schemaname, r.relname)).unwrap_or_default();
+                let table =
+                    alter.relation.as_ref().map(|r| format!("{}.{}", r.schemaname, r.relname)).unwrap_or_default();
                 let commands = alter.cmds.iter().filter_map(|cmd| match &cmd.node {
                     Some(NodeEnum::AlterTableCmd(cmd)) => Some(cmd),
                     _ => None,
@@ -217,58 +220,71 @@ fn no_new_column_is_without_a_value_for_old_rows() {
 async fn one_line_keeps_a_foreign_table_apart() {
     let shared = shared().await;
     let admin = database(shared, "foreign_schema").await;
+    let (north, south, nowhere) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let person = |name: &str, role: &str, tenants: &[Uuid]| config::Person {
+        name: name.to_owned(),
+        display_name: name.to_owned(),
+        roles: vec![role.to_owned()],
+        tenants: tenants.to_vec(),
+        regions: Vec::new(),
+    };
     let mut mine = settings(shared);
+    mine.identity.people = vec![
+        person("ann", "store_manager", &[north]),
+        person("bob", "store_manager", &[south]),
+        person("carol", "store_manager", &[north, south]),
+        person("dora", "super_admin", &[]),
+        person("eve", "store_manager", &[nowhere]),
+    ];
     mine.database.url = Some(SecretString::from(shared.url_of("foreign_schema")));
     mine.database.schemas = vec!["mine".to_owned()];
     let keys = Keys::open(&shared.state).expect("keys");
-    let ground = Ground::find(&mine, &mut Silent).await.expect("a database");
-    soon(ground.prepare(&mine, &keys, true, &mut Silent)).await.expect("the core alone");
+    let ground = Ground::find(&mine, false, &mut Silent).await.expect("a database");
+    soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect("the core alone");
     assert!(admin.query_one("SELECT to_regnamespace('retail') IS NULL", &[]).await.expect("a row").get::<_, bool>(0));
     // The operator's own: a schema, tables, rows, tenants. One line each.
-    let people = rowhouse_migrations::retail::demo_identities();
-    let tenant = |key: &str| people.iter().find(|who| who.key == key).expect("a manager").tenants[0];
-    let (seattle, spokane) = (tenant("seattle"), tenant("spokane"));
     let own = format!(
         "CREATE SCHEMA mine;
          CREATE TABLE mine.invoices (account uuid NOT NULL, number int NOT NULL, amount numeric(9,2) NOT NULL,
                                      PRIMARY KEY (account, number));
-         INSERT INTO mine.invoices VALUES ('{seattle}', 1, 10.10), ('{seattle}', 2, 20.20), ('{spokane}', 1, 99.90);
+         INSERT INTO mine.invoices VALUES ('{north}', 1, 10.10), ('{north}', 2, 20.20), ('{south}', 1, 99.90);
          CREATE TABLE mine.countries (code text PRIMARY KEY);
          INSERT INTO mine.countries VALUES ('NO');
          INSERT INTO rowhouse.tenants_directory (id, name, region) VALUES
-           ('{seattle}', 'Seattle', 'Puget Sound'), ('{spokane}', 'Spokane', 'Eastern Washington');
+           ('{north}', 'North', 'Here'), ('{south}', 'South', 'There');
          CALL rowhouse.protect('mine.invoices', 'account');
          CALL rowhouse.share('mine.countries');"
     );
     admin.batch_execute(&own).await.expect("tables of one's own");
-    soon(ground.prepare(&mine, &keys, true, &mut Silent)).await.expect("safe to serve");
+    soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect("safe to serve");
     let app = App::plan(|plan| {
         plan.settings = mine.clone();
         plan.guests = vec!["sales"];
     })
     .await;
     for (who, rows) in [
-        ("seattle", json!([[1, 10.10], [2, 20.20]])),
-        ("spokane", json!([[1, 99.90]])),
-        ("head-office", json!([[1, 10.10], [1, 99.90], [2, 20.20]])),
+        ("ann", json!([[1, 10.10], [2, 20.20]])),
+        ("bob", json!([[1, 99.90]])),
+        ("carol", json!([[1, 10.10], [1, 99.90], [2, 20.20]])),
+        ("dora", json!([[1, 10.10], [1, 99.90], [2, 20.20]])),
     ] {
         let statement = "SELECT number, amount FROM mine.invoices ORDER BY number, amount";
         assert_eq!(json!(soon(app.rows(who, statement)).await), rows, "{who}");
         assert_eq!(json!(soon(app.rows(who, "SELECT code FROM mine.countries")).await), json!([["NO"]]), "{who}");
-        let filtered = format!("SELECT count(*) FROM mine.invoices WHERE account <> '{seattle}'");
-        let foreign = if who == "seattle" { 0 } else { 1 };
+        let filtered = format!("SELECT count(*) FROM mine.invoices WHERE account <> '{north}'");
+        let foreign = if who == "ann" { 0 } else { 1 };
         assert_eq!(json!(soon(app.rows(who, &filtered)).await), json!([[foreign]]), "{who}");
     }
     // Who owns no tenant here sees no tool.
-    let reply = soon(app.post("bellevue", "execute_sales_query", json!({ "query": "SELECT 1" }))).await;
+    let reply = soon(app.post("eve", "execute_sales_query", json!({ "query": "SELECT 1" }))).await;
     assert!(reply.to_string().contains("unknown tool"), "{reply}");
     // A table nobody protected is not there to ask about, and does not stop the start: no agent can read it.
     admin.batch_execute("CREATE TABLE mine.secrets (x int)").await.expect("a table");
-    let refused = app.failure("seattle", "execute_sales_query", json!({ "query": "SELECT x FROM mine.secrets" }));
+    let refused = app.failure("ann", "execute_sales_query", json!({ "query": "SELECT x FROM mine.secrets" }));
     assert_eq!(soon(refused).await.0, "QUERY_REJECTED");
-    soon(ground.prepare(&mine, &keys, true, &mut Silent)).await.expect("still safe");
+    soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect("still safe");
     // One that agents can read and nobody protected does.
     admin.batch_execute("GRANT SELECT ON mine.secrets TO rowhouse_one").await.expect("a mistake");
-    let refused = soon(ground.prepare(&mine, &keys, true, &mut Silent)).await.expect_err("a refusal");
+    let refused = soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect_err("a refusal");
     assert!(format!("{refused:#}").contains("mine.secrets"), "{refused:#}");
 }

@@ -54,12 +54,8 @@ async fn forward(
     for hop in [CONNECTION, TRANSFER_ENCODING] {
         parts.headers.remove(hop);
     }
-    let asked = client
-        .request(parts.method, format!("http://{upstream}{path}"))
-        .headers(parts.headers)
-        .body(body)
-        .send()
-        .await;
+    let asked =
+        client.request(parts.method, format!("http://{upstream}{path}")).headers(parts.headers).body(body).send().await;
     match asked {
         Ok(answer) => {
             let (status, mut headers) = (answer.status(), answer.headers().clone());

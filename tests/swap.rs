@@ -223,3 +223,19 @@ async fn kept_code_that_was_changed_is_not_run() {
     soon(start("echo").await.stop()).await;
     assert_eq!(std::fs::metadata(code).and_then(|file| file.modified()).expect("a time"), before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn houses_that_start_at_once_share_a_cache() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let cache = directory.path().join("code");
+    let houses: Vec<_> = (0..4)
+        .map(|_| {
+            let cache = cache.clone();
+            tokio::spawn(only_echo(move |plan| plan.settings.plugins.cache = Some(cache)))
+        })
+        .collect();
+    for house in houses {
+        assert_eq!(version(&soon(house).await.expect("an open house")).await, "0.1.0");
+    }
+    assert_eq!(kept(&cache).len(), 1, "one file for one plugin");
+}

@@ -163,7 +163,10 @@ fn no_file_is_long() {
     for below in ["host/src", "xtask/src", "migrations/src", "tests"].into_iter().chain(plugins) {
         for (path, text) in files(below, ".rs") {
             let lines = text.lines().count();
-            assert!(lines <= MAX_LINES, "{path} has {lines} lines, more than {MAX_LINES}: give a part of it its own room");
+            assert!(
+                lines <= MAX_LINES,
+                "{path} has {lines} lines, more than {MAX_LINES}: give a part of it its own room"
+            );
         }
     }
 }
@@ -187,12 +190,15 @@ fn one_room_for_each_foreign_thing() {
         for (name, rooms) in allowed {
             if names(&code, name) {
                 used.insert(name);
-                assert!(room(&path).is_some_and(|room| rooms.contains(&room)), "{path} names {name}; only {rooms:?} may");
+                assert!(
+                    room(&path).is_some_and(|room| rooms.contains(&room)),
+                    "{path} names {name}; only {rooms:?} may"
+                );
             }
         }
-        let makes = ["Engine", "Config"].iter().any(|it| {
-            ["new", "default"].iter().any(|make| names(&code, &format!("{it}::{make}")))
-        });
+        let makes = ["Engine", "Config"]
+            .iter()
+            .any(|it| ["new", "default"].iter().any(|make| names(&code, &format!("{it}::{make}"))));
         if names(&code, "wasmtime") && makes {
             used.insert("an engine");
             assert!(engines.contains(&path.as_str()), "{path} configures an engine; only {engines:?} may");
@@ -231,7 +237,10 @@ fn undocumented(text: &str) -> Vec<String> {
 fn the_contract_is_documented() {
     assert_eq!(undocumented("/// A.\ninterface a {\n  /// F.\n  f: func();\n}"), Vec::<String>::new());
     assert_eq!(undocumented("/// A.\n\ninterface a {\n  f: func();\n}"), ["interface a {", "f: func();"]);
-    assert_eq!(undocumented("/// V.\nvariant v {\n  /// A.\n  a,\n  b(u8),\n}\nenum e { a }"), ["b(u8),", "enum e { a }"]);
+    assert_eq!(
+        undocumented("/// V.\nvariant v {\n  /// A.\n  a,\n  b(u8),\n}\nenum e { a }"),
+        ["b(u8),", "enum e { a }"]
+    );
     for (path, text) in files("wit", ".wit") {
         assert_eq!(undocumented(&text), Vec::<String>::new(), "{path}");
     }

@@ -102,7 +102,11 @@ impl Host {
 
     /// Wait for a place among the calls that run. A quarter of the call's time at most: what is left must be enough
     /// to answer with.
-    async fn slot(&self, deadline: Instant, cancelled: &CancellationToken) -> Result<tokio::sync::OwnedSemaphorePermit, CallError> {
+    async fn slot(
+        &self,
+        deadline: Instant,
+        cancelled: &CancellationToken,
+    ) -> Result<tokio::sync::OwnedSemaphorePermit, CallError> {
         let patience = deadline.saturating_duration_since(Instant::now()) / 4;
         let wait = tokio::time::timeout(patience, Arc::clone(&self.slots).acquire_owned());
         tokio::select! {

@@ -118,10 +118,15 @@ pub(crate) enum PluginCommand {
 #[derive(Subcommand)]
 pub(crate) enum DbCommand {
     /// Bring the schema up to date (forward only) and raise the walls.
+    ///
+    /// The demo's own schema is part of it as long as `database.schemas` names `retail`.
     Migrate {
-        /// Leave the demo's own schema out.
+        /// Take dangerous functions and catalogs from PUBLIC, in this database. Needs a superuser.
         #[arg(long)]
-        core_only: bool,
+        harden: bool,
+        /// Take the database over from a host with another ticket key, and lock that host out.
+        #[arg(long)]
+        adopt: bool,
     },
     /// Fill the demo's tables.
     Seed {

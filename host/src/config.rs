@@ -1,6 +1,7 @@
 //! Every setting, read once, with its reason beside it.
 //!
-//! Later wins: built-in defaults, `rowhouse.toml`, the environment (`ROWHOUSE_DATABASE__MAX=20` sets `database.max`),
+//! Later wins: built-in defaults, `rowhouse.toml`, the environment (`ROWHOUSE_DATABASE__POOL__MAX=20` sets
+//! `database.pool.max`),
 //! the command line.
 
 mod database;
@@ -16,6 +17,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,11 +44,31 @@ pub struct Settings {
 pub struct Identity {
     /// Seconds a printed token is valid. A working day: long enough to try things, short enough to be forgotten.
     pub token_seconds: u64,
+    /// People besides the demo's own.
+    pub people: Vec<Person>,
+}
+
+/// Someone the issuer vouches for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The name on the command line and the token's subject.
+    pub name: String,
+    /// For people to read.
+    pub display_name: String,
+    /// Role names; what a role may do is the policy's business.
+    pub roles: Vec<String>,
+    /// Its own tenants.
+    #[serde(default)]
+    pub tenants: Vec<Uuid>,
+    /// Its own regions.
+    #[serde(default)]
+    pub regions: Vec<String>,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { token_seconds: 12 * 60 * 60 }
+        Self { token_seconds: 12 * 60 * 60, people: Vec::new() }
     }
 }
 
@@ -97,6 +119,11 @@ impl Settings {
             .merge(Env::prefixed("ROWHOUSE_").ignore(&["config", "log", "pg_bin_dir"]).split("__"))
             .extract()
             .map_err(|e| Error(Box::new(e)))
+    }
+
+    /// Whether the demo's own schema is among those served.
+    pub fn serves_demo(&self) -> bool {
+        self.database.schemas.iter().any(|schema| schema == "retail")
     }
 
     /// The directory for everything the host keeps.

@@ -210,7 +210,8 @@ impl CallError {
 
     /// A fault of the host: the caller learns that it happened, the log learns what.
     pub fn internal(cause: impl Into<BoxError>) -> Self {
-        Self::new(Code::Internal, "internal error; the operator's log has the details under this request id").because(cause)
+        Self::new(Code::Internal, "internal error; the operator's log has the details under this request id")
+            .because(cause)
     }
 
     /// One text for "absent" and "forbidden": a caller must not be able to map tools it may not use.

@@ -20,6 +20,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::sync::CancellationToken;
 
@@ -117,14 +118,18 @@ impl Ground {
     ///
     /// # Errors
     /// A migration that failed, or every unsafe thing found, each with the statement that mends it.
-    pub async fn prepare(&self, settings: &Settings, keys: &Keys, core_only: bool, watch: &mut dyn Watcher) -> Result<()> {
+    pub async fn prepare(&self, settings: &Settings, keys: &Keys, watch: &mut dyn Watcher) -> Result<()> {
         let mut admin = self.admin().await?;
-        let domains = if core_only { shape::Domains::Core } else { shape::Domains::CoreAndRetail };
+        let domains = if settings.serves_demo() { shape::Domains::CoreAndRetail } else { shape::Domains::Core };
         let report = shape::migrate(&mut admin, domains).await?;
         watch.step("migrations", &format!("{} applied now, {} in all", report.applied.len(), report.total));
         let harden = settings.database.harden.unwrap_or(self.server.is_some());
         if harden {
             shape::harden(&admin).await?;
+        }
+        adopt_or_refuse(&admin, keys, settings.database.adopt).await?;
+        if !settings.database.adopt {
+            self.refuse_foreign_logins(&admin, keys).await?;
         }
         let ticket = keys.ticket.expose_secret();
         shape::install_ticket_key(&admin, &keys.ticket_name(), ticket).await?;
@@ -141,6 +146,35 @@ impl Ground {
         };
         refuse_unsafe(&admin).await?;
         watch.step("walls", walls);
+        Ok(())
+    }
+
+    /// The login roles belong to the whole server, and so do their passwords, which follow from the ticket key: a host
+    /// of another database there, with another key, would be locked out. Only a superuser can see whether a role has
+    /// a password at all.
+    async fn refuse_foreign_logins(&self, admin: &Client, keys: &Keys) -> Result<()> {
+        let superuser: String = admin.query_one("SHOW is_superuser", &[]).await?.get(0);
+        if superuser != "on" {
+            return Ok(());
+        }
+        let taken =
+            "SELECT rolname::text FROM pg_catalog.pg_authid WHERE rolname = ANY($1) AND rolpassword IS NOT NULL";
+        for row in admin.query(taken, &[&shape::AGENT_ROLES.as_slice()]).await? {
+            let role: String = row.get(0);
+            let mut login = self.admin.clone();
+            login.user(&role).password(keys.password(&role).expose_secret());
+            let refused = match login.connect(NoTls).await {
+                Ok(_) => false,
+                Err(error) => error.code() == Some(&SqlState::INVALID_PASSWORD),
+            };
+            if refused {
+                bail!(
+                    "the role {role} of this server has the password of a host with another ticket key. To serve from \
+                     here, too, copy `keys/ticket.key` from that host's state directory into this one's; to lock that \
+                     host out, run `rowhouse db migrate --adopt`"
+                );
+            }
+        }
         Ok(())
     }
 
@@ -189,26 +223,59 @@ async fn refuse_unsafe(admin: &Client) -> Result<()> {
     let findings = shape::lint(admin).await?;
     let (fatal, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.fatal);
     for finding in rest {
-        tracing::warn!(rule = %finding.rule, object = %finding.object, mend = %finding.mend, "the database could be safer");
+        // Some name hundreds of functions; `rowhouse db check` tells them all, with what to run.
+        let object: String = finding.object.chars().take(80).collect();
+        tracing::warn!(rule = %finding.rule, object = %object, "the database could be safer; see `rowhouse db check`");
     }
     if fatal.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> =
-        fatal.iter().map(|found| format!("\n  {}: {}\n    mend it with: {}", found.rule, found.object, found.mend)).collect();
+    let lines: Vec<String> = fatal
+        .iter()
+        .map(|found| format!("\n  {}: {}\n    mend it with: {}", found.rule, found.object, found.mend))
+        .collect();
     bail!("the database is not safe to serve from:{}", lines.concat())
 }
 
-/// The demo's issuer, with everyone the demo knows.
-pub fn identity(keys: &Keys) -> Identity {
-    let known = retail::demo_identities().into_iter().map(|person| Known {
+/// Every host of a database shares one ticket key. A database that knows another belongs to another host: going on
+/// would lock that one out.
+async fn adopt_or_refuse(admin: &Client, keys: &Keys, adopt: bool) -> Result<()> {
+    let others = shape::other_ticket_keys(admin, &keys.ticket_name()).await?;
+    if others.is_empty() {
+        return Ok(());
+    }
+    if !adopt {
+        bail!(
+            "this database is served by a host with another ticket key ({}). To serve it from here, too, copy \
+             `keys/ticket.key` from that host's state directory into this one's; to take it over, and lock that host \
+             out, run `rowhouse db migrate --adopt`",
+            others.join(", ")
+        );
+    }
+    for kid in others {
+        shape::retire_ticket_key(admin, &kid, 0).await?;
+    }
+    Ok(())
+}
+
+/// The demo's issuer, with everyone the demo and the settings know.
+pub fn identity(keys: &Keys, settings: &Settings) -> Identity {
+    let people = settings.identity.people.iter().map(|person| Known {
+        name: person.name.clone(),
+        display_name: person.display_name.clone(),
+        roles: person.roles.clone(),
+        tenants: person.tenants.clone(),
+        regions: person.regions.clone(),
+    });
+    let demo = settings.serves_demo().then(retail::demo_identities).into_iter().flatten();
+    let known = demo.map(|person| Known {
         name: person.key.to_string(),
         display_name: person.display_name.to_string(),
         roles: person.roles.iter().map(ToString::to_string).collect(),
         tenants: person.tenants.to_vec(),
         regions: person.regions.iter().map(ToString::to_string).collect(),
     });
-    Identity::new(DemoIssuer::new(keys.issuer.expose_secret(), known))
+    Identity::new(DemoIssuer::new(keys.issuer.expose_secret(), known.chain(people)))
 }
 
 impl House {
@@ -216,13 +283,20 @@ impl House {
     ///
     /// # Errors
     /// What cannot be used, and what to do.
-    pub async fn open(settings: &Settings, keys: &Keys, ground: Ground, compiler: PathBuf, watch: &mut dyn Watcher) -> Result<Self> {
+    pub async fn open(
+        settings: &Settings,
+        keys: &Keys,
+        ground: Ground,
+        compiler: PathBuf,
+        watch: &mut dyn Watcher,
+    ) -> Result<Self> {
         let admin = ground.admin().await?;
         let catalog = catalog::read(&admin, &settings.database.schemas).await?;
         let directory = shape::tenants(&admin).await?;
         drop(admin);
         let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations());
         let target = Target {
+            search_path: catalog.search_path().to_vec(),
             config: ground.admin.clone(),
             logins: Logins {
                 one: keys.password("rowhouse_one"),
@@ -230,7 +304,8 @@ impl House {
                 all: keys.password("rowhouse_all"),
             },
         };
-        let ticket = TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) };
+        let ticket =
+            TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) };
         let database = Database::connect(target, ticket, Arc::new(gate), settings.database.pool.clone()).await?;
         let stop = CancellationToken::new();
         let plugins = plugin::open(&settings.plugins, compiler, &settings.state_dir(), stop.clone())
@@ -246,7 +321,7 @@ impl House {
         let tenants = directory.into_iter().map(|t| Tenant { id: t.id, name: t.name, region: t.region }).collect();
         let rules = if settings.policy.is_empty() { Policy::default_rules() } else { settings.policy.clone() };
         let host = Host {
-            identity: identity(keys),
+            identity: identity(keys, settings),
             policy: ArcSwap::from_pointee(Policy::new(rules, tenants)),
             plugins,
             database,

@@ -28,7 +28,10 @@ impl Keys {
     pub fn open(state: &Path) -> Result<Self, BoxError> {
         let dir = state.join("keys");
         let unusable = |e: std::io::Error| {
-            format!("{}: {e}; choose a state directory this user may write (`--state-dir DIR` or ROWHOUSE_STATE)", dir.display())
+            format!(
+                "{}: {e}; choose a state directory this user may write (`--state-dir DIR` or ROWHOUSE_STATE)",
+                dir.display()
+            )
         };
         // The state directory itself stays open to others: PostgreSQL runs as another user when the host is root.
         std::fs::create_dir_all(state).map_err(unusable)?;
@@ -48,7 +51,8 @@ impl Keys {
     }
 
     fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.ticket.expose_secret()).expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.ticket.expose_secret()).expect("HMAC takes a key of any length");
         mac.update(purpose.as_bytes());
         mac.finalize().into_bytes().into()
     }

@@ -4,6 +4,7 @@
 //! code, its description, its grant), and a call (a store, an instance, a meter).
 
 mod bindings;
+mod blame;
 mod compile;
 mod engine;
 mod imports;
@@ -45,6 +46,8 @@ pub async fn open(
     stop: CancellationToken,
 ) -> Result<Arc<Registry>, BoxError> {
     let engine = engine::start(settings.concurrent_calls)?;
+    // Before the cache, which is private: the state directory itself stays open to the database's own account.
+    std::fs::create_dir_all(state).map_err(|e| format!("the state directory {}: {e}", state.display()))?;
     let cache = settings.cache.clone().unwrap_or_else(|| state.join("code"));
     let compiler = compile::Compiler::new(compiler, &cache, settings.compile_seconds, settings.compile_memory)?;
     let loader = loader::Loader::new(engine, compiler, settings.clone())?;

@@ -101,7 +101,9 @@ impl Policy {
         let tenants: BTreeSet<Uuid> = self
             .directory
             .iter()
-            .filter(|t| (own && principal.tenants().contains(&t.id)) || (region && principal.regions().contains(&t.region)))
+            .filter(|t| {
+                (own && principal.tenants().contains(&t.id)) || (region && principal.regions().contains(&t.region))
+            })
             .map(|t| t.id)
             .collect();
         let tenants: Vec<Uuid> = tenants.into_iter().collect();

@@ -40,9 +40,6 @@ use tokio_postgres::config::SslMode;
 use tokio_util::sync::CancellationToken;
 use trip::Order;
 
-/// Parameters a statement may have. PostgreSQL takes 65,535; each is a value to check and send.
-const MAX_PARAMETERS: usize = 200;
-
 /// Why there is no way to the database. For the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -102,7 +99,12 @@ impl Database {
     /// # Errors
     /// [`Error::Settings`] and [`Error::Tls`] for a configuration that cannot work, [`Error::Unreachable`] when the
     /// database does not answer in time.
-    pub async fn connect(target: Target, key: TicketKey, gate: Arc<Gate>, settings: crate::config::Pool) -> Result<Self, Error> {
+    pub async fn connect(
+        target: Target,
+        key: TicketKey,
+        gate: Arc<Gate>,
+        settings: crate::config::Pool,
+    ) -> Result<Self, Error> {
         if let Some(fault) = settings.fault() {
             return Err(Error::Settings(fault));
         }
@@ -237,12 +239,12 @@ impl TenantTx {
     fn admit(&self, statement: &str, parameters: &[Value]) -> Result<String, SqlError> {
         let settings = &self.database.0.settings;
         let invalid = |message| Err(SqlError::new(SqlCode::Invalid, message));
-        if statement.len() > settings.sql_bytes {
-            let (is, most) = (statement.len(), settings.sql_bytes);
-            return invalid(format!("the statement has {is} bytes; at most {most} are read: shorten it"));
-        }
-        if parameters.len() > MAX_PARAMETERS {
-            return invalid(format!("there are {} parameters; at most {MAX_PARAMETERS} are taken", parameters.len()));
+        if parameters.len() > gate::MAX_PARAMETERS as usize {
+            return invalid(format!(
+                "there are {} parameters; at most {} are taken",
+                parameters.len(),
+                gate::MAX_PARAMETERS
+            ));
         }
         if parameters.iter().map(Value::size).sum::<usize>() > settings.parameter_bytes {
             return invalid(format!("the parameters have more than {} bytes together", settings.parameter_bytes));

@@ -22,7 +22,7 @@ pub use lint::{Finding, lint};
 pub use login::{AGENT_ROLES, set_login};
 pub use migrate::{Domains, Report, migrate};
 pub use tenants::{TenantRow, tenants};
-pub use ticket_key::{install_ticket_key, retire_ticket_key};
+pub use ticket_key::{install_ticket_key, other_ticket_keys, retire_ticket_key};
 
 /// The functions a statement may call, one list for both walls: [`harden`] keeps these for PUBLIC, the host's parser
 /// admits no others. Names separated by white space; `#` starts a comment. See [`allowed_functions`].

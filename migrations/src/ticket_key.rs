@@ -70,6 +70,21 @@ pub async fn retire_ticket_key(admin: &Client, kid: &str, grace_seconds: u32) ->
     Ok(())
 }
 
+/// The other live ticket keys: those of hosts that do not share `kid`.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn other_ticket_keys(admin: &Client, kid: &str) -> Result<Vec<String>, Error> {
+    let rows = admin
+        .query(
+            "SELECT kid FROM rowhouse_private.key WHERE usage = 'ticket' AND kid <> $1 AND not_after > now() ORDER BY kid",
+            &[&kid],
+        )
+        .await
+        .doing("look for the keys of other hosts")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// The key laid over HMAC's inner and outer pad. A key longer than a block is hashed first, as the standard says.
 fn pads(key: &[u8]) -> ([u8; BLOCK], [u8; BLOCK]) {
     let mut block = [0; BLOCK];

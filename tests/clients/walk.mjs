@@ -44,9 +44,19 @@ export async function walk(client, version, changed, call) {
   tell("rows", await call("execute_sales_query", { query }));
   tell("failure", await call("execute_sales_query", { query: "DROP TABLE retail.orders" }));
 
-  const seen = [];
-  const said = await call("test_tool_with_progress", {}, { onprogress: ({ progress, total }) => seen.push([progress, total]) });
-  tell("progress", { seen, text: said.content[0].text });
+  // What the SDK hands on, and what came: where several messages come in one read, both SDKs take the result first and
+  // then drop the progress before it.
+  const [seen, came] = [[], []];
+  const { transport } = client;
+  const hear = transport.onmessage;
+  transport.onmessage = (message, extra) => {
+    if (message.method === "notifications/progress") came.push([message.params.progress, message.params.total]);
+    if (message.result) came.push("result");
+    hear.call(transport, message, extra);
+  };
+  await call("test_tool_with_progress", {}, { onprogress: ({ progress, total }) => seen.push([progress, total]) });
+  transport.onmessage = hear;
+  tell("progress", { seen, came });
 
   await ask("listening");
   tell("changed", { names: await changed });

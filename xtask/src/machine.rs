@@ -27,13 +27,15 @@ impl Machine {
 
 /// The host, as built by [`crate::setup::host`].
 pub fn host_binary(root: &Path) -> Command {
-    let mut command = Command::new(root.join("target/debug/rowhouse"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let mut command = Command::new(target.join("debug/rowhouse"));
     command.current_dir(root);
     command
 }
 
 /// The exit code of a child as our own. Ended by a signal: 128 and the signal, as shells say it.
 pub fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
+    let code =
+        status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

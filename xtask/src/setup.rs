@@ -70,7 +70,8 @@ fn shorten(names: &[&str]) -> String {
 
 fn toolchain() -> Result<String> {
     let said = output(Command::new("rustc").arg("--version")).context("run rustc; install Rust with rustup")?;
-    let mut numbers = said.split_whitespace().nth(1).unwrap_or_default().split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let mut numbers =
+        said.split_whitespace().nth(1).unwrap_or_default().split('.').map(|n| n.parse::<u32>().unwrap_or(0));
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if found < RUST {
         bail!("{} is too old: Rust {}.{} or newer is needed; run `rustup update stable`", said.trim(), RUST.0, RUST.1);
@@ -154,7 +155,8 @@ fn libclang(root: &Path) -> Result<(String, Vec<(&'static str, String)>)> {
 fn system_libclang() -> Option<PathBuf> {
     let holds = |dir: &Path| {
         let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let library = |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-") || name == "libclang.dylib";
+        let library =
+            |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-") || name == "libclang.dylib";
         names.filter_map(|name| name.into_string().ok()).any(|name| library(&name) && !name.contains("cpp"))
     };
     let versions = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
@@ -164,7 +166,9 @@ fn system_libclang() -> Option<PathBuf> {
         .collect();
     dirs.sort();
     dirs.reverse();
-    dirs.extend(["/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"].map(PathBuf::from));
+    dirs.extend(
+        ["/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/local/lib"].map(PathBuf::from),
+    );
     dirs.into_iter().find(|dir| holds(dir))
 }
 

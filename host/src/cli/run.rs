@@ -87,14 +87,20 @@ fn log(common: &Common) -> Result<()> {
         .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
     // Standard output belongs to the protocol (stdio) or to the answer (--json).
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if common.log_json { log.json().init() } else { log.init() }
+    if common.log_json {
+        log.json().init()
+    } else {
+        log.init()
+    }
     Ok(())
 }
 
 async fn bind(settings: &Settings) -> Result<TcpListener> {
     let address = settings.http.listen;
     TcpListener::bind(address).await.with_context(|| {
-        format!("listen on {address}: is another server there? choose another address with --listen, such as 127.0.0.1:0")
+        format!(
+            "listen on {address}: is another server there? choose another address with --listen, such as 127.0.0.1:0"
+        )
     })
 }
 
@@ -102,7 +108,7 @@ async fn bind(settings: &Settings) -> Result<TcpListener> {
 async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
     let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
     let ground = Ground::find(settings, share, watch).await?;
-    ground.prepare(settings, &keys, false, watch).await?;
+    ground.prepare(settings, &keys, watch).await?;
     if let Some(scale) = demo {
         ground.seed(scale, watch).await?;
     }
@@ -118,14 +124,16 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
     if !(scale > 0.0 && scale <= 100.0) {
         bail!("--scale {scale}: choose more than 0 and at most 100 (1 is 50,000 customers)");
     }
+    if !settings.serves_demo() {
+        bail!("the demo needs its own schema: add \"retail\" to database.schemas, or use `rowhouse serve`");
+    }
     settings.http.listen = listen.unwrap_or(settings.http.listen);
     // The port first: a minute of seeding for a port that is taken would be a minute lost.
     let listener = bind(&settings).await?;
     let mut watch = Progress::new(false);
     let house = open(&settings, false, Some(scale), &mut watch).await?;
     drop(watch);
-    let lifetime = Duration::from_secs(settings.identity.token_seconds);
-    banner::print(house.host.identity(), listener.local_addr()?, &settings.http.path, lifetime)?;
+    banner::print(house.host.identity(), listener.local_addr()?, &settings)?;
     if no_serve {
         house.close().await?;
         return Ok(ExitCode::SUCCESS);
@@ -187,7 +195,7 @@ async fn wait_for_signal() {
 
 fn token(settings: &Settings, name: Option<String>, seconds: Option<u64>, json: bool) -> Result<ExitCode> {
     let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
-    let identity = house::identity(&keys);
+    let identity = house::identity(&keys, settings);
     let Some(name) = name else {
         let names = identity.names();
         if json {
@@ -213,7 +221,8 @@ async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
     let state = settings.state_dir();
     let mut settings = settings.plugins.clone();
     settings.watch = false;
-    let registry = plugin::open(&settings, compiler()?, &state, CancellationToken::new()).await.map_err(|e| anyhow::anyhow!(e))?;
+    let registry =
+        plugin::open(&settings, compiler()?, &state, CancellationToken::new()).await.map_err(|e| anyhow::anyhow!(e))?;
     let published = registry.published();
     if json {
         let served: Vec<_> = published
@@ -249,12 +258,17 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
     let mut watch = Progress::new(false);
     let ground = Ground::find(settings, true, &mut watch).await?;
     let code = match command {
-        DbCommand::Migrate { core_only } => {
-            ground.prepare(settings, &keys, core_only, &mut watch).await?;
+        DbCommand::Migrate { harden, adopt } => {
+            let mut settings = settings.clone();
+            settings.database.adopt = adopt;
+            if harden {
+                settings.database.harden = Some(true);
+            }
+            ground.prepare(&settings, &keys, &mut watch).await?;
             ExitCode::SUCCESS
         }
         DbCommand::Seed { scale } => {
-            ground.prepare(settings, &keys, false, &mut watch).await?;
+            ground.prepare(settings, &keys, &mut watch).await?;
             ground.seed(scale, &mut watch).await?;
             ExitCode::SUCCESS
         }

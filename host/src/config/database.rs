@@ -15,11 +15,15 @@ pub struct Database {
     /// Your own PostgreSQL, as a role that may create roles and schemas. Unset: a private one is run.
     #[serde(skip_serializing, deserialize_with = "secret")]
     pub url: Option<SecretString>,
-    /// The schemas plugins may read. Every table in them must be protected or shared.
+    /// The schemas plugins may read, in the order in which an unqualified name is looked for. `retail` is the demo's;
+    /// leave it out and the demo's tables are neither made nor served.
     pub schemas: Vec<String>,
     /// Take dangerous functions and catalogs from PUBLIC. Unset: yes for the private server, no for yours, where
     /// other applications may need them. Needs a superuser.
     pub harden: Option<bool>,
+    /// Take a database over from a host with another ticket key, and lock that host out.
+    #[serde(skip)]
+    pub adopt: bool,
     /// A pinned archive of the private server on disk, for machines without a package client.
     pub postgres_archive: Option<PathBuf>,
     /// Bytes of memory each backend of the private server may take. Attacks need gigabytes, honest statements stayed
@@ -37,6 +41,7 @@ impl Default for Database {
             url: None,
             schemas: vec!["retail".to_owned()],
             harden: None,
+            adopt: false,
             postgres_archive: None,
             backend_memory: 512 << 20,
             durable: true,

@@ -126,8 +126,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The envelope of `describe`: no data, no waiting, a quarter of the memory. Naming tools takes microseconds; a
-    /// second of wall time is for a machine that is busy with other things.
+    /// The envelope of `describe`: no data, no waiting, half the memory. Naming tools takes microseconds; five seconds
+    /// of wall time are for a machine that is busy with other things.
     #[must_use]
     pub fn for_describe(&self) -> Self {
         Self {

@@ -126,8 +126,8 @@ impl DemoIssuer {
         if token.len() > MAX_TOKEN {
             return Err(Unproven("the token is too long".into()));
         }
-        let token = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
-            .map_err(|e| Unproven(e.into()))?;
+        let token =
+            jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation).map_err(|e| Unproven(e.into()))?;
         if token.header.typ.as_deref() != Some("at+jwt") {
             return Err(Unproven("the token is not an access token".into()));
         }

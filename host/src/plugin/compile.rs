@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -83,10 +83,11 @@ impl Compiler {
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| format!("start the compiler process {}: {e}", self.program.display()))?;
-        let (mut stdin, mut stdout, mut stderr) = match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
-            (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
-            _ => return Err("the compiler process has no pipes".into()),
-        };
+        let (mut stdin, mut stdout, mut stderr) =
+            match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
+                (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
+                _ => return Err("the compiler process has no pipes".into()),
+            };
         let (mut code, mut said) = (Vec::new(), Vec::new());
         let work = async {
             // A worker that dies early closes its end; what it said then tells more than the broken pipe.
@@ -107,10 +108,17 @@ impl Compiler {
             return Ok(code);
         }
         let said: String = String::from_utf8_lossy(&said).trim().chars().take(500).collect();
+        let memory = format!("{} bytes of memory are allowed (plugins.compile_memory)", self.memory);
         Err(match (std::os::unix::process::ExitStatusExt::signal(&status), said.is_empty()) {
-            (Some(9 | 24), _) => format!("compiling took more than {} s of CPU (plugins.compile_seconds)", self.cpu_seconds).into(),
-            (Some(_), _) => format!("the compiler process died ({status}); {} bytes of memory are allowed (plugins.compile_memory): {said}", self.memory).into(),
+            (Some(9 | 24), _) => {
+                format!("compiling took more than {} s of CPU (plugins.compile_seconds)", self.cpu_seconds).into()
+            }
+            (Some(_), _) => format!("the compiler process died ({status}); {memory}: {said}").into(),
             (None, true) => format!("the compiler process failed ({status})").into(),
+            // The system's own words for ENOMEM, whichever allocation met the bound first.
+            (None, false) if said.contains("Cannot allocate memory") => {
+                format!("the compiler process ran out of memory; {memory}: {said}").into()
+            }
             (None, false) => said.into(),
         })
     }
@@ -153,14 +161,18 @@ fn unusable(path: &Path, error: &std::io::Error) -> BoxError {
 /// The directory's own key, made on first use.
 fn key(path: &Path) -> std::io::Result<[u8; 32]> {
     let mut key = [0; 32];
-    match fs::File::open(path) {
-        Ok(mut file) => file.read_exact(&mut key)?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            rand::fill(&mut key);
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&key)?;
+    if !path.exists() {
+        rand::fill(&mut key);
+        // Whole or not there at all: two hosts that start at once agree on the first one's key.
+        let mut fresh = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        fresh.write_all(&key)?;
+        match fresh.persist_noclobber(path) {
+            Ok(_) => return Ok(key),
+            Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(lost) => return Err(lost.error),
         }
-        Err(e) => return Err(e),
     }
+    fs::File::open(path)?.read_exact(&mut key)?;
     Ok(key)
 }
 

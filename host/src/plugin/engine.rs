@@ -10,9 +10,7 @@ use crate::config::Limits;
 use crate::error::Code;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
 
 /// One tick of the epoch clock. A spinning guest holds a worker thread for at most this long; shorter ticks cost
 /// every guest more checks taken.
@@ -91,7 +89,12 @@ pub(super) fn start(calls: u32) -> wasmtime::Result<Engine> {
 
 /// Make the store of one call, with every bound set.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes a store, because it sets every bound")]
-pub(super) fn store(pre: &PluginPre<CallState>, state: CallState, limits: &Limits, stop: &Arc<Stop>) -> Store<CallState> {
+pub(super) fn store(
+    pre: &PluginPre<CallState>,
+    state: CallState,
+    limits: &Limits,
+    stop: &Arc<Stop>,
+) -> Store<CallState> {
     let mut store = Store::new(pre.engine(), state);
     store.limiter(|state| &mut state.bounds);
     store.set_hostcall_fuel(limits.transfer_bytes);

@@ -21,7 +21,12 @@ impl schema::Host for CallState {
         Ok(Ok(self.facts()?.catalog.tables().iter().map(convert::table).collect()))
     }
 
-    async fn samples(&mut self, table: String, column: String, max: u32) -> Result<Result<Vec<String>, types::SqlError>> {
+    async fn samples(
+        &mut self,
+        table: String,
+        column: String,
+        max: u32,
+    ) -> Result<Result<Vec<String>, types::SqlError>> {
         self.enter()?;
         self.meter.statement()?;
         let facts = self.facts()?;

@@ -2,6 +2,7 @@
 
 use super::bindings::exports::rowhouse::plugin::tools as wit;
 use super::bindings::{Plugin, PluginPre};
+use super::blame::blame;
 use super::compile::{self, Compiler};
 use super::meter::Stop;
 use super::state::CallState;
@@ -21,6 +22,9 @@ use wasmtime::component::{HasSelf, Linker};
 /// The package whose interfaces make up the contract, and the line of versions that links here.
 const PACKAGE: &str = "rowhouse:plugin/";
 const LINE: &str = "0.1";
+
+/// The step at which the compiler gives up.
+pub(super) const COMPILE: &str = "compile";
 
 /// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
 const MAX_TOOLS: usize = 100;
@@ -43,7 +47,7 @@ pub struct Loaded {
 }
 
 /// Why a component was refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("plugin `{plugin}` refused at {step}: {reason}")]
 pub struct Refused {
     /// Whose.
@@ -52,6 +56,8 @@ pub struct Refused {
     pub step: &'static str,
     /// What was wrong and what to do.
     pub reason: String,
+    /// SHA-256 of its bytes, empty where they were not read: the same bytes are not proved twice.
+    pub(super) digest: String,
 }
 
 /// Turns files into [`Loaded`] plugins.
@@ -69,17 +75,36 @@ impl Loader {
         Ok(Self { engine, linker, compiler, settings })
     }
 
-    /// Prove one file.
+    /// The bytes of one file, if they are not too many to look at.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is too large.
+    pub(super) async fn read(&self, name: &str, path: &Path) -> Result<Vec<u8>, Refused> {
+        let refuse = |reason| Refused { plugin: name.to_owned(), step: "read", reason, digest: String::new() };
+        let size = tokio::fs::metadata(path).await.map_err(|e| refuse(e.to_string()))?.len();
+        let most = self.settings.max_bytes;
+        if size > most {
+            return Err(refuse(format!("{size} bytes; at most {most} are accepted (plugins.max_bytes)")));
+        }
+        tokio::fs::read(path).await.map_err(|e| refuse(e.to_string()))
+    }
+
+    /// Prove one component.
     ///
     /// # Errors
     /// The first step that failed, and why.
-    pub(super) async fn load(&self, name: &str, path: &Path) -> Result<Loaded, Refused> {
-        let refuse = |step, reason: BoxError| Refused { plugin: name.to_owned(), step, reason: reason.to_string() };
-        let bytes = self.read(path).await.map_err(|e| refuse("read", e))?;
+    pub(super) async fn load(&self, name: &str, bytes: &[u8]) -> Result<Loaded, Refused> {
+        let digest = compile::digest(bytes);
+        let refuse = |step, reason: BoxError| Refused {
+            plugin: name.to_owned(),
+            step,
+            reason: reason.to_string(),
+            digest: digest.clone(),
+        };
         let grant = self.settings.grant(name);
-        let imports = imports(&bytes).map_err(|e| refuse("parse", e))?;
+        let imports = imports(bytes).map_err(|e| refuse("parse", e))?;
         within(name, &imports, grant).map_err(|e| refuse("grant", e))?;
-        let component = self.compiler.component(&self.engine, &bytes).await.map_err(|e| refuse("compile", e))?;
+        let component = self.compiler.component(&self.engine, bytes).await.map_err(|e| refuse(COMPILE, e))?;
         let pre = || -> wasmtime::Result<PluginPre<CallState>> {
             let mut linker = self.linker.clone();
             if grant.wasi {
@@ -93,19 +118,9 @@ impl Loader {
         })?;
         let described = self.describe(name, &pre, grant.wasi).await.map_err(|e| refuse("describe", e))?;
         let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
-        let digest = compile::digest(&bytes);
         let limits = self.settings.limits.clone();
         let imports = imports.into_iter().map(|import| import.name).collect();
         Ok(Loaded { name: name.into(), version, digest, imports, tools, pre, wasi: grant.wasi, limits })
-    }
-
-    async fn read(&self, path: &Path) -> Result<Vec<u8>, BoxError> {
-        let size = tokio::fs::metadata(path).await?.len();
-        let most = self.settings.max_bytes;
-        if size > most {
-            return Err(format!("{size} bytes; at most {most} are accepted (plugins.max_bytes)").into());
-        }
-        Ok(tokio::fs::read(path).await?)
     }
 
     /// Ask a fresh instance for its tools, with no data and a small envelope.
@@ -120,7 +135,7 @@ impl Loader {
         };
         match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
             Ok(Ok(described)) => Ok(described),
-            Ok(Err(error)) => Err(super::run::blame(name, &error).to_string().into()),
+            Ok(Err(error)) => Err(blame(name, &error).to_string().into()),
             Err(_) => Err(format!("took longer than {} ms", limits.wall_ms).into()),
         }
     }
@@ -177,7 +192,9 @@ fn within(plugin: &str, imports: &[Import], grant: &Grant) -> Result<(), BoxErro
         if let Some(rest) = import.strip_prefix(PACKAGE) {
             let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
             if version != LINE && !version.starts_with(&format!("{LINE}.")) {
-                return Err(format!("it imports {import}; this host speaks {PACKAGE}{interface}@{LINE}: rebuild it").into());
+                return Err(
+                    format!("it imports {import}; this host speaks {PACKAGE}{interface}@{LINE}: rebuild it").into()
+                );
             }
             if *callable && !grant.interfaces.contains(interface) {
                 missing.push(format!("{import} (add \"{interface}\" to plugins.grants.{plugin}.interfaces)"));
@@ -203,7 +220,9 @@ fn within(plugin: &str, imports: &[Import], grant: &Grant) -> Result<(), BoxErro
 /// Make the host's own tools of what a plugin says of itself.
 fn understand(file: &str, info: wit::PluginInfo) -> Result<(String, Vec<Arc<Tool>>), BoxError> {
     if info.name.replace('_', "-") != file.replace('_', "-") {
-        return Err(format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into());
+        return Err(
+            format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into()
+        );
     }
     if info.tools.len() > MAX_TOOLS {
         return Err(format!("it declares {} tools; at most {MAX_TOOLS} are accepted", info.tools.len()).into());

@@ -151,7 +151,11 @@ impl ResourceLimiter for Bounds {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.memory {
             let (asked, most) = (used >> 20, self.memory >> 20);
-            return Err(Breach::new(Code::PluginMemory, format!("asked for {asked} MiB of memory; a call may use {most}")).into());
+            return Err(Breach::new(
+                Code::PluginMemory,
+                format!("asked for {asked} MiB of memory; a call may use {most}"),
+            )
+            .into());
         }
         self.used = used;
         Ok(true)
@@ -160,7 +164,11 @@ impl ResourceLimiter for Bounds {
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.table_elements {
             let most = self.table_elements;
-            return Err(Breach::new(Code::PluginMemory, format!("asked for a table of {desired} elements; a call may use {most}")).into());
+            return Err(Breach::new(
+                Code::PluginMemory,
+                format!("asked for a table of {desired} elements; a call may use {most}"),
+            )
+            .into());
         }
         Ok(true)
     }

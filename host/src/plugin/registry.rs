@@ -1,6 +1,6 @@
 //! What is served: one immutable snapshot behind one pointer.
 
-use super::loader::{Loaded, Loader, Refused};
+use super::loader::{COMPILE, Loaded, Loader, Refused};
 use super::tool::Tool;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
+
+/// The step at which a tool name turns out to be taken.
+const NAMES: &str = "names";
 
 /// The published set. A call holds on to the snapshot's parts it began with.
 #[derive(Default)]
@@ -78,15 +81,13 @@ impl Registry {
         let before = self.published();
         let (mut plugins, mut refused) = (BTreeMap::new(), BTreeMap::new());
         for (name, path) in &files {
-            let serving = before.plugins.get(name.as_str());
-            match self.fresh(name, path, serving).await {
+            match self.fresh(name, path, &before).await {
                 Ok(loaded) => {
                     plugins.insert(Arc::clone(&loaded.name), loaded);
                 }
                 Err(why) => {
-                    tracing::warn!(plugin.name = %name, still_serving = serving.is_some(), "{why}");
-                    refused.insert(name.clone(), Arc::new(why));
-                    if let Some(serving) = serving {
+                    refused.insert(name.clone(), why);
+                    if let Some(serving) = before.plugins.get(name.as_str()) {
                         plugins.insert(Arc::clone(&serving.name), Arc::clone(serving));
                     }
                 }
@@ -101,14 +102,22 @@ impl Registry {
         Ok(next)
     }
 
-    async fn fresh(&self, name: &str, path: &Path, serving: Option<&Arc<Loaded>>) -> Result<Arc<Loaded>, Refused> {
-        if let Some(serving) = serving
-            && let Ok(bytes) = tokio::fs::read(path).await
-            && super::compile::digest(&bytes) == serving.digest
-        {
+    async fn fresh(&self, name: &str, path: &Path, before: &Published) -> Result<Arc<Loaded>, Arc<Refused>> {
+        let bytes = self.loader.read(name, path).await?;
+        let digest = super::compile::digest(&bytes);
+        if let Some(serving) = before.plugins.get(name).filter(|serving| serving.digest == digest) {
             return Ok(Arc::clone(serving));
         }
-        let loaded = self.loader.load(name, path).await?;
+        // A name that was taken may have become free, and a compiler that ran out of time may have more of it;
+        // everything else a component is refused for is in its bytes.
+        if let Some(why) =
+            before.refused.get(name).filter(|why| why.digest == digest && ![NAMES, COMPILE].contains(&why.step))
+        {
+            return Err(Arc::clone(why));
+        }
+        let loaded = self.loader.load(name, &bytes).await.inspect_err(|why| {
+            tracing::warn!(plugin.name = %name, still_serving = before.plugins.contains_key(name), "{why}");
+        })?;
         tracing::info!(
             plugin.name = %name,
             plugin.version = %loaded.version,
@@ -120,7 +129,12 @@ impl Registry {
     }
 
     fn files(&self) -> Result<Vec<(String, PathBuf)>, BoxError> {
-        let unreadable = |e| format!("the plugin directory {}: {e}; set plugins.directory", self.directory.display());
+        let unreadable = |e| {
+            let dir = self.directory.display();
+            format!(
+                "the plugin directory {dir}: {e}; name one with --plugins DIR (`cargo xtask plugins` builds the demo's into target/plugins)"
+            )
+        };
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
@@ -156,8 +170,11 @@ fn arrange(
         let mut serving = Arc::clone(&plugin);
         if let Some((tool, owner)) = plugin.tools.iter().find_map(|tool| Some((tool, owner(tool)?))) {
             let reason = format!("its tool `{}` is already served by the plugin `{}`", tool.name, owner.name);
-            let why = Refused { plugin: plugin.name.to_string(), step: "names", reason };
-            tracing::warn!(plugin.name = %plugin.name, "{why}");
+            let digest = plugin.digest.clone();
+            let why = Refused { plugin: plugin.name.to_string(), step: NAMES, reason, digest };
+            if before.refused.get(&*plugin.name).is_none_or(|known| known.digest != why.digest) {
+                tracing::warn!(plugin.name = %plugin.name, "{why}");
+            }
             refused.insert(plugin.name.to_string(), Arc::new(why));
             let Some(last_good) = before.plugins.get(&plugin.name) else {
                 plugins.remove(&plugin.name);

@@ -1,7 +1,8 @@
-//! One call in one fresh instance, and who is to blame when it fails.
+//! One call in one fresh instance.
 
 use super::bindings::exports::rowhouse::plugin::tools as wit;
 use super::bindings::rowhouse::plugin::types::{SqlError, SqlErrorCode};
+use super::blame::{blame, broken};
 use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use wasmtime::Trap;
 
 /// How long a call that was told to stop may take to do so before its future is dropped. A tick and a round trip to
 /// the database fit many times over; what does not stop by then waits inside WASI, where dropping is clean.
@@ -85,7 +85,13 @@ impl Loaded {
         }
     }
 
-    async fn answer(&self, tool: &Tool, arguments: &str, facts: CallFacts, stop: Arc<Stop>) -> Result<Answer, CallError> {
+    async fn answer(
+        &self,
+        tool: &Tool,
+        arguments: &str,
+        facts: CallFacts,
+        stop: Arc<Stop>,
+    ) -> Result<Answer, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
         let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
         let mut store = engine::store(&self.pre, state, &self.limits, &stop);
@@ -132,8 +138,8 @@ impl Loaded {
                 Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
             }
             wit::Answer::Structured(answer) => {
-                let structured: Value =
-                    serde_json::from_str(&answer.json).map_err(|e| lie("answered with text that is not JSON").because(e))?;
+                let structured: Value = serde_json::from_str(&answer.json)
+                    .map_err(|e| lie("answered with text that is not JSON").because(e))?;
                 if !structured.is_object() {
                     return Err(lie("answered with JSON that is not an object"));
                 }
@@ -144,7 +150,9 @@ impl Loaded {
         };
         match &answer.structured {
             Some(structured) => tool.check_answer(structured)?,
-            None if tool.output_schema.is_some() => return Err(lie("has an output schema and answered without structure")),
+            None if tool.output_schema.is_some() => {
+                return Err(lie("has an output schema and answered without structure"));
+            }
             None => {}
         }
         Ok(answer)
@@ -191,37 +199,4 @@ fn sql_text(error: &SqlError) -> String {
         text.push_str(&format!(" [{state}]"));
     }
     text
-}
-
-fn broken(plugin: &str, breach: &Breach) -> CallError {
-    CallError::new(breach.code, format!("the plugin `{plugin}` {}", breach.what))
-}
-
-/// Who and what ended a guest.
-pub(super) fn blame(plugin: &str, error: &wasmtime::Error) -> CallError {
-    if let Some(breach) = error.chain().find_map(|cause| cause.downcast_ref::<Breach>()) {
-        return broken(plugin, breach);
-    }
-    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
-        return CallError::new(Code::Overloaded, "the host has as many calls as it can hold; try again in a moment")
-            .retry_after(Duration::from_secs(1))
-            .because(format!("{error:#}"));
-    }
-    // These two come from wasmtime as plain texts; a test holds their wording.
-    let root = error.root_cause().to_string();
-    let (code, what) = if root.contains("too much data is being copied") {
-        (Code::PluginAnswer, "moved more data across the wall than a call may")
-    } else if root.contains("handle limit exceeded") {
-        (Code::PluginHandles, "held more handles than a call may")
-    } else {
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::StackOverflow) => (Code::PluginStack, "recursed too deep"),
-            Some(Trap::MemoryOutOfBounds) => {
-                (Code::PluginTrapped, "reached outside its own memory (recursion that is too deep does that, too)")
-            }
-            Some(Trap::UnreachableCodeReached) => (Code::PluginTrapped, "panicked"),
-            _ => (Code::PluginTrapped, "trapped"),
-        }
-    };
-    CallError::new(code, format!("the plugin `{plugin}` {what}")).because(root)
 }

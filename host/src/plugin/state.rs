@@ -99,9 +99,9 @@ impl CallState {
 
     /// The facts of the call, for an import that needs them.
     pub(super) fn facts(&self) -> Result<&CallFacts, Breach> {
-        self.call
-            .as_ref()
-            .ok_or_else(|| Breach::new(Code::PluginDenied, "reached for the call's data in `describe`, where there is no call"))
+        self.call.as_ref().ok_or_else(|| {
+            Breach::new(Code::PluginDenied, "reached for the call's data in `describe`, where there is no call")
+        })
     }
 }
 

@@ -46,7 +46,10 @@ impl Tool {
         output_schema: Option<&str>,
         annotations: Annotations,
     ) -> Result<Self, BoxError> {
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        if name.is_empty()
+            || name.len() > 64
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        {
             return Err(format!("tool name {name:?}: use 1 to 64 of A-Z a-z 0-9 _ -").into());
         }
         let (input_schema, input) = schema(&name, "input", input_schema)?;
@@ -95,8 +98,11 @@ impl Tool {
             .take(5)
             .map(|e| format!("{} breaks {}", place(&e.instance_path().to_string()), e.schema_path()))
             .collect();
-        Err(CallError::new(Code::PluginContract, format!("the tool `{}` answered outside its own output schema", self.name))
-            .because(places.join("; ")))
+        Err(CallError::new(
+            Code::PluginContract,
+            format!("the tool `{}` answered outside its own output schema", self.name),
+        )
+        .because(places.join("; ")))
     }
 }
 

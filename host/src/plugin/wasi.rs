@@ -10,10 +10,10 @@ use crate::error::Code;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, Linker, ResourceType, Val};
 use wasmtime::{Engine, Result};
+use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::p2::{self, bindings};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::WasiView as _;
 
 /// Packages whose every function is denied.
 const DENIED: [&str; 3] = ["wasi:filesystem/", "wasi:sockets/", "wasi:http/"];

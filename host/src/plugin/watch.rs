@@ -2,7 +2,7 @@
 
 use super::registry::Registry;
 use crate::error::BoxError;
-use notify::{RecursiveMode, Watcher};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,8 +18,11 @@ const QUIET: Duration = Duration::from_millis(200);
 pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<(), BoxError> {
     let (events, mut heard) = mpsc::channel(1);
     // One event waiting says all there is to say: look again.
-    let mut watcher = notify::recommended_watcher(move |_| {
-        let _ = events.try_send(());
+    // Looking reads the files, and reading is an event, too: only what changes the directory counts.
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
+            let _ = events.try_send(());
+        }
     })?;
     watcher.watch(registry.directory(), RecursiveMode::NonRecursive)?;
     tokio::spawn(async move {

@@ -19,6 +19,10 @@ const KEYS: &str = include_str!("catalog/keys.sql");
 /// The search path of the agent roles in this database.
 const SEARCH_PATH: &str = include_str!("catalog/search_path.sql");
 
+/// The schemas with tables that agents may read, in any configuration.
+const REGISTERED: &str = "SELECT DISTINCT n.nspname FROM rowhouse.tenant_tables t
+    JOIN pg_catalog.pg_class c ON c.oid = t.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
+
 /// Every table agents may read, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -79,12 +83,17 @@ pub async fn read(admin: &Client, schemas: &[String]) -> Result<Catalog, Error> 
     let columns = admin.query(COLUMNS, &[&schemas]).await.map_err(Error::Catalog)?;
     let keys = admin.query(KEYS, &[&schemas]).await.map_err(Error::Catalog)?;
     let path = admin.query_opt(SEARCH_PATH, &[]).await.map_err(Error::Catalog)?;
+    let registered = admin.query(REGISTERED, &[]).await.map_err(Error::Catalog)?;
     let tables = tables(&columns).map_err(Error::Catalog)?;
-    let mut catalog = Catalog { tables, search_path: vec!["public".to_owned()] };
+    let mut catalog = Catalog { tables, search_path: schemas.to_vec() };
     catalog.add_keys(&keys).map_err(Error::Catalog)?;
-    if let Some(path) = path {
-        catalog.search_path = split_path(path.try_get(0).map_err(Error::Catalog)?);
-    }
+    let path: Option<String> = path.map(|row| row.try_get(0)).transpose().map_err(Error::Catalog)?;
+    let path = path.map(|path| split_path(&path)).unwrap_or_default();
+    let registered: Vec<String> =
+        registered.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Error::Catalog)?;
+    // What else is on the agents' path holds extensions. A schema with tables that is not to be read stays off: the
+    // database would find there what the gate looked for elsewhere.
+    catalog.search_path.extend(path.into_iter().filter(|name| !schemas.contains(name) && !registered.contains(name)));
     Ok(catalog)
 }
 
@@ -101,6 +110,11 @@ impl Catalog {
             let hits = |schema: &String| self.tables.iter().find(|t| t.schema == *schema && t.relation == name);
             self.search_path.iter().find_map(hits)
         })
+    }
+
+    /// Where an unqualified name is looked for, by the gate and by the database.
+    pub fn search_path(&self) -> &[String] {
+        &self.search_path
     }
 
     /// What the gate should let statements read.
@@ -179,7 +193,7 @@ fn split_path(path: &str) -> Vec<String> {
         .collect()
 }
 
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

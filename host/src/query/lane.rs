@@ -4,6 +4,7 @@
 //! A connection is given back only when its last transaction is known to have been rolled back; in any other state it
 //! is closed.
 
+use super::catalog::quote;
 use super::fault::SqlError;
 use super::frame::{Frames, Tap};
 use crate::config::Pool as Settings;
@@ -23,6 +24,8 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Statement};
 /// Where the database is, and how to log in to it.
 #[derive(Clone)]
 pub struct Target {
+    /// Where an unqualified name is looked for, as the gate was told.
+    pub search_path: Vec<String>,
     /// Hosts (or socket directories), ports and database name. User, password, options and application name are set
     /// here.
     pub config: Config,
@@ -187,10 +190,13 @@ impl Manager {
         }
         // Dates and times come as ISO 8601 in UTC whatever the server's defaults. Compiling a query to machine code
         // costs more than a tool's queries gain by it. The gate reads strings as the standard does, so must the server.
+        let path: Vec<String> = target.search_path.iter().map(|schema| quote(schema)).collect();
         config.options(format!(
             "-c statement_timeout={}s -c work_mem={} -c jit=off -c client_min_messages=error -c datestyle=ISO -c \
-             timezone=UTC -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c standard_conforming_strings=on",
-            settings.statement_timeout_seconds, settings.work_mem
+             search_path={} -c timezone=UTC -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c standard_conforming_strings=on",
+            settings.statement_timeout_seconds,
+            settings.work_mem,
+            escape(&path.join(","))
         ));
         Self {
             lane,
@@ -276,6 +282,11 @@ impl bb8::ManageConnection for Manager {
     fn has_broken(&self, link: &mut Link) -> bool {
         link.unclean || link.uses >= link.max_uses || link.client.is_closed()
     }
+}
+
+/// A value as it stands among a connection's options, where a space would end it.
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace(' ', "\\ ")
 }
 
 enum Socket {

@@ -2,8 +2,8 @@
 
 use super::fault::{SqlCode, SqlError};
 use super::lane::{Failures, Lane, Manager, Target};
-use crate::config::Pool as Settings;
 use super::trip::out_of_time;
+use crate::config::Pool as Settings;
 use arc_swap::ArcSwapOption;
 use bb8::{PooledConnection, RunError};
 use std::sync::Arc;

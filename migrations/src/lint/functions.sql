@@ -32,9 +32,9 @@ SELECT true, 'verifier runs as its caller', p.oid::regprocedure::text, format('A
   FROM pg_proc p WHERE p.pronamespace = 'rowhouse'::regnamespace AND p.prokind = 'f' AND NOT p.prosecdef
 UNION ALL
 SELECT false, 'functions that reach beyond a statement''s rows', n || ' functions of pg_catalog',
-       format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s; -- as superuser; `rowhouse db harden` does this and more', r.names, g.names)
+       format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s; -- as superuser; `rowhouse db migrate --harden` does this and more', r.names, g.names)
   FROM reaching r CROSS JOIN agents g WHERE n > 0
 UNION ALL
 SELECT false, 'catalogs readable', n || ' relations of pg_catalog',
-       format('REVOKE SELECT ON TABLE %s FROM PUBLIC, %s; -- as superuser; `rowhouse db harden` does this and more', c.names, g.names)
+       format('REVOKE SELECT ON TABLE %s FROM PUBLIC, %s; -- as superuser; `rowhouse db migrate --harden` does this and more', c.names, g.names)
   FROM catalogs c CROSS JOIN agents g WHERE n > 0

@@ -34,8 +34,6 @@ pub struct Pool {
     pub answer_bytes: usize,
     /// Bytes the parameters of a statement may have, together.
     pub parameter_bytes: usize,
-    /// Bytes a statement may have.
-    pub sql_bytes: usize,
     /// Seconds a signed ticket is good for. It is used at once: this only has to outlast a slow network and clocks
     /// that differ.
     pub ticket_ttl_seconds: u64,
@@ -58,7 +56,6 @@ impl Default for Pool {
             message_bytes: 8 << 20,
             answer_bytes: 16 << 20,
             parameter_bytes: 1 << 20,
-            sql_bytes: 32 << 10,
             ticket_ttl_seconds: 30,
         }
     }

@@ -107,7 +107,7 @@ pub(super) fn instead_of(function: &str) -> Option<&'static str> {
             "the host's schema interface for what tables and columns there are"
         }
         "current_setting" | "set_config" | "current_query" | "pg_backend_pid" => {
-            "nothing: a statement sees its tenant's rows without settings"
+            "the statement as it is: whose rows it sees is decided before it runs"
         }
         _ => return None,
     })

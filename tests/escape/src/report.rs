@@ -1,0 +1,152 @@
+//! What a person or a script reads of a run.
+
+use crate::judge::End;
+use crate::suite::{Fate, Outcome};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Columns of the table, in order.
+const COLUMNS: [(End, &str); 8] = [
+    (End::Gate, "gate"),
+    (End::Database, "database"),
+    (End::Limits, "limits"),
+    (End::Door, "door"),
+    (End::Other, "other"),
+    (End::Own, "own rows"),
+    (End::NotOffered, "not sent"),
+    (End::Success, "SUCCESS"),
+];
+
+/// Characters of a statement or a message that a line shows.
+const SHOWN: usize = 240;
+
+/// The report of one run.
+pub(crate) struct Report(Outcome);
+
+impl Report {
+    /// The report of this outcome.
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Self(outcome)
+    }
+
+    /// No attack succeeded and no honest question was refused.
+    pub(crate) fn clean(&self) -> bool {
+        self.successes().next().is_none() && self.0.changes.is_empty() && self.refused().next().is_none()
+    }
+
+    fn successes(&self) -> impl Iterator<Item = &Fate> {
+        self.0.attacks.iter().filter(|fate| fate.end == End::Success)
+    }
+
+    fn refused(&self) -> impl Iterator<Item = &Fate> {
+        self.0.benign.iter().filter(|fate| fate.end != End::Own)
+    }
+
+    /// Print it on standard output.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub(crate) fn print(&self, as_json: bool) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        if as_json {
+            serde_json::to_writer_pretty(&mut out, &self.json())?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        self.table(&mut out)?;
+        self.lists(&mut out)
+    }
+
+    fn table(&self, out: &mut impl Write) -> Result<()> {
+        let mut categories: BTreeMap<&str, Vec<End>> = BTreeMap::new();
+        for fate in &self.0.attacks {
+            categories.entry(&fate.case.category).or_default().push(fate.end);
+        }
+        write!(out, "{:<18} {:>8}", "attacks", "sent")?;
+        COLUMNS.iter().try_for_each(|(_, name)| write!(out, " {name:>9}"))?;
+        writeln!(out)?;
+        let all: Vec<End> = self.0.attacks.iter().map(|fate| fate.end).collect();
+        for (name, ends) in categories.into_iter().chain([("total", all)]) {
+            write!(out, "{name:<18} {:>8}", ends.len())?;
+            for (end, _) in COLUMNS {
+                match ends.iter().filter(|it| **it == end).count() {
+                    0 => write!(out, " {:>9}", "-")?,
+                    count => write!(out, " {count:>9}")?,
+                }
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    fn lists(&self, out: &mut impl Write) -> Result<()> {
+        let answered = self.0.benign.len() - self.refused().count();
+        writeln!(out, "\nhonest questions: {answered} of {} answered", self.0.benign.len())?;
+        for fate in self.refused() {
+            writeln!(out, "  REFUSED {}: {}\n    {}", fate.case.id, shown(&fate.error), shown(&question(fate)))?;
+        }
+        writeln!(out, "values of other stores held against every answer: {}", self.0.canaries)?;
+        for (oracle, why) in &self.0.blind {
+            writeln!(out, "NOT CHECKED: {oracle} ({why})")?;
+        }
+        let unread: Vec<_> = self.0.attacks.iter().filter(|fate| !fate.unchecked.is_empty()).collect();
+        if !unread.is_empty() {
+            let ids: Vec<_> = unread.iter().map(|fate| fate.case.id.as_str()).collect();
+            writeln!(out, "NOT CHECKED: rows of {} answers could not be read: {}", ids.len(), shown(&ids.join(", ")))?;
+        }
+        let count = self.successes().count() + self.0.changes.len();
+        writeln!(out, "\nsuccessful attacks: {count}")?;
+        for fate in self.successes() {
+            writeln!(out, "  {}: {}", fate.case.id, shown(&question(fate)))?;
+            for proof in &fate.proofs {
+                writeln!(out, "    {}: {}", proof.oracle, shown(&proof.what))?;
+            }
+        }
+        for (category, proof) in &self.0.changes {
+            writeln!(out, "  somewhere in {category}: {}: {}", proof.oracle, shown(&proof.what))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let case = |fate: &Fate| {
+            json!({
+                "id": fate.case.id, "category": fate.case.category, "end": fate.end, "code": fate.code,
+                "error": fate.error, "milliseconds": fate.took.as_millis() as u64,
+                "proofs": fate.proofs, "unchecked": fate.unchecked,
+            })
+        };
+        let changes: Vec<Value> =
+            self.0.changes.iter().map(|(category, proof)| json!({ "category": category, "proof": proof })).collect();
+        json!({
+            "url": self.0.url,
+            "clean": self.clean(),
+            "canaries": self.0.canaries,
+            "not_checked": self.0.blind,
+            "successes": self.successes().map(case).collect::<Vec<_>>(),
+            "changes": changes,
+            "refused": self.refused().map(case).collect::<Vec<_>>(),
+            "attacks": self.0.attacks.iter().map(case).collect::<Vec<_>>(),
+            "benign": self.0.benign.iter().map(case).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn question(fate: &Fate) -> String {
+    let case = &fate.case;
+    match (&case.sql, &case.tool) {
+        (Some(sql), _) => sql.clone(),
+        (None, Some(tool)) => format!("{tool} {}", case.arguments),
+        (None, None) => format!("{:?}", case.http),
+    }
+}
+
+fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}

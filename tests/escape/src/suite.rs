@@ -1,0 +1,266 @@
+//! The run: honest questions first, then every attack, and after each a look at what it left.
+
+mod attack;
+
+use crate::Cli;
+use crate::adapter::Adapter;
+use crate::admin::{Admin, State, difference};
+use crate::canary::Canaries;
+use crate::case::{Case, Corpus, Goal};
+use crate::demo::Demo;
+use crate::judge::{End, Proof};
+use crate::server::Server;
+use crate::truth::Truth;
+use crate::words::Words;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// What the attacker, and whoever sees everything, is asked after each attack: the same as before, or state was left.
+const PROBE: &str =
+    "SELECT store_id, count(*), sum(total_amount) FROM retail.orders GROUP BY store_id ORDER BY store_id";
+
+/// A connection that an attack broke is replaced; the next call may meet that moment.
+const TRIES: u32 = 6;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+
+/// What came of one case.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    /// The case.
+    pub(crate) case: Case,
+    /// How it ended.
+    pub(crate) end: End,
+    /// The server's code, where it gave one.
+    pub(crate) code: String,
+    /// The server's words, where it refused.
+    pub(crate) error: String,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// What shows that it succeeded.
+    pub(crate) proofs: Vec<Proof>,
+    /// Oracles that could not look.
+    pub(crate) unchecked: BTreeSet<&'static str>,
+}
+
+/// What came of all of them.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The endpoint.
+    pub(crate) url: String,
+    /// Attacks.
+    pub(crate) attacks: Vec<Fate>,
+    /// Honest questions.
+    pub(crate) benign: Vec<Fate>,
+    /// Changes of the database seen after a category, not after one attack.
+    pub(crate) changes: Vec<(String, Proof)>,
+    /// Oracles that could never look, and why.
+    pub(crate) blind: BTreeMap<&'static str, &'static str>,
+    /// Values held against every answer.
+    pub(crate) canaries: usize,
+}
+
+/// Everything a run holds.
+struct Suite {
+    adapter: Adapter,
+    attacker: Server,
+    oracle: Option<Server>,
+    admin: Option<Admin>,
+    words: Words,
+    canaries: Canaries,
+    tools: Vec<String>,
+    /// What the attacker and whoever sees everything are answered when nothing is wrong.
+    usual: [Option<Vec<Vec<String>>>; 2],
+}
+
+/// Run the corpus against the server the command line names.
+///
+/// # Errors
+/// When the server, the database or a token does not work: then nothing was proved.
+pub(crate) async fn run(cli: &Cli, corpus: &Corpus, demo: Option<&Demo>) -> Result<Outcome> {
+    let url = cli.url.clone().context("--url")?;
+    let bar = bar((corpus.attacks.len() + corpus.benign.len()) as u64);
+    bar.set_message("preparing");
+    let mut suite = Suite::open(cli, &url, demo).await?;
+    let mut outcome = Outcome {
+        url,
+        attacks: Vec::new(),
+        benign: Vec::new(),
+        changes: Vec::new(),
+        blind: suite.blind(),
+        canaries: suite.canaries.len(),
+    };
+    for case in &corpus.benign {
+        tick(&bar, case);
+        outcome.benign.push(suite.ask(case).await);
+    }
+    let mut print = suite.fingerprint().await?;
+    let mut category = String::new();
+    for case in &corpus.attacks {
+        if case.category != category {
+            suite.settle(&category, &mut print, &mut outcome).await?;
+            category.clone_from(&case.category);
+        }
+        tick(&bar, case);
+        outcome.attacks.push(suite.attack(case).await?);
+    }
+    suite.settle(&category, &mut print, &mut outcome).await?;
+    bar.finish_and_clear();
+    Ok(outcome)
+}
+
+fn bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let style = ProgressStyle::with_template("  [{bar:30}] {pos} / {len}  {msg}  {eta}");
+    bar.set_style(style.expect("the template is a constant").progress_chars("=> "));
+    bar
+}
+
+/// One step on; on a pipe a line for each hundred.
+fn tick(bar: &ProgressBar, case: &Case) {
+    bar.set_message(case.category.clone());
+    bar.inc(1);
+    if !std::io::stderr().is_terminal() && bar.position() % 100 == 0 {
+        eprintln!("  {} / {}  {}", bar.position(), bar.length().unwrap_or(0), case.category);
+    }
+}
+
+impl Suite {
+    async fn open(cli: &Cli, url: &str, demo: Option<&Demo>) -> Result<Self> {
+        let adapter = Adapter::read(cli.adapter.as_deref())?;
+        let admin = match &cli.admin_url {
+            Some(admin) => Some(Admin::connect(admin, demo.and_then(Demo::process).into_iter().collect()).await?),
+            None => None,
+        };
+        let wants_oracle = cli.token_oracle.is_some() || !adapter.oracle_headers.is_empty();
+        let oracle = match wants_oracle {
+            true => Some(Server::new(url, &adapter, cli.token_oracle.clone(), adapter.oracle_headers.clone())?),
+            false => None,
+        };
+        let truth = match (&admin, &oracle) {
+            (Some(admin), _) => Truth::Admin(admin.client()),
+            (None, Some(oracle)) => Truth::Caller(oracle),
+            (None, None) => bail!("give --token-oracle or --admin-url: somebody must know what belongs to others"),
+        };
+        let mut words = Words::default();
+        words.forge(cli.token_attacker.as_deref().unwrap_or(""));
+        let own = own_store(cli, url, &adapter).await?;
+        words.set("own", own);
+        let headers = adapter.headers.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect();
+        let attacker = Server::new(url, &adapter, cli.token_attacker.clone(), headers)?;
+        name_others(&truth, &mut words).await?;
+        let canaries = Canaries::collect(&truth, &words).await?;
+        let tools = attacker.tools().await?;
+        if let Some(oracle) = &oracle {
+            // A server without sessions gives none; the cases that need one are then not sent.
+            words.set("oracle_session", oracle.open_session().await.unwrap_or_default());
+        }
+        let usual = [attacker.sql(PROBE).await.rows, None];
+        let mut suite = Self { adapter, attacker, oracle, admin, words, canaries, tools, usual };
+        if let Some(oracle) = &suite.oracle {
+            suite.usual[1] = oracle.sql(PROBE).await.rows;
+        }
+        Ok(suite)
+    }
+
+    /// Oracles that cannot look in this run.
+    fn blind(&self) -> BTreeMap<&'static str, &'static str> {
+        let mut blind = BTreeMap::new();
+        if self.admin.is_none() {
+            for goal in [Goal::Fingerprint, Goal::Victim, Goal::Wal, Goal::Memory] {
+                blind.insert(goal.name(), "needs --admin-url");
+            }
+            blind.insert("state (locks, roles, objects)", "needs --admin-url");
+        } else if self.admin.as_ref().is_some_and(|admin| !admin.sees_memory()) {
+            blind.insert(Goal::Memory.name(), "the database runs on another machine");
+        }
+        if self.usual[0].is_none() {
+            blind.insert(
+                "state (the attacker's own rows)",
+                "its rows cannot be read from the answer; see `rows` of the adapter",
+            );
+        }
+        if self.usual[1].is_none() {
+            blind.insert("state (everybody's rows)", "needs --token-oracle");
+        }
+        blind
+    }
+
+    /// An honest question, which must be answered.
+    async fn ask(&self, case: &Case) -> Fate {
+        let reply = self.attacker.call(&self.call(case, &self.words)).await;
+        let end = crate::judge::end(&reply);
+        let (code, error, took) = (reply.code, reply.error, reply.took);
+        Fate { case: case.clone(), end, code, error, took, proofs: Vec::new(), unchecked: BTreeSet::new() }
+    }
+
+    async fn fingerprint(&self) -> Result<Option<State>> {
+        match &self.admin {
+            Some(admin) => Ok(Some(admin.fingerprint().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// After a category: is every row what it was? And before the next: whose session could be ended?
+    async fn settle(&mut self, category: &str, print: &mut Option<State>, outcome: &mut Outcome) -> Result<()> {
+        let now = self.fingerprint().await?;
+        if let (Some(before), Some(after)) = (print.as_ref(), now.as_ref())
+            && let Some(what) = difference(before, after)
+        {
+            outcome.changes.push((category.to_owned(), Proof::new(Goal::Fingerprint, what)));
+        }
+        *print = now;
+        if let Some(admin) = &self.admin {
+            let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> current_user \
+                       ORDER BY backend_start LIMIT 1";
+            let pid = crate::truth::rows(admin.client(), sql).await?.concat().into_iter().next();
+            self.words.set("pid", pid.unwrap_or_else(|| "1".to_owned()));
+        } else {
+            self.words.set("pid", "1");
+        }
+        Ok(())
+    }
+}
+
+/// The attacker's tenant: what the adapter says, or the one store it sees.
+async fn own_store(cli: &Cli, url: &str, adapter: &Adapter) -> Result<String> {
+    if let Some(own) = &adapter.own {
+        return Ok(own.clone());
+    }
+    let attacker = Server::new(url, adapter, cli.token_attacker.clone(), BTreeMap::new())?;
+    let reply = attacker.sql("SELECT store_id FROM retail.stores ORDER BY store_id").await;
+    match reply.rows.as_deref() {
+        Some([row]) => row.first().cloned().context("a row has a cell"),
+        Some(rows) => {
+            bail!("the attacker sees {} stores without trying: name its own as `own` in the adapter", rows.len())
+        }
+        None => {
+            bail!("the attacker gets no rows of retail.stores: {}", reply.said.chars().take(300).collect::<String>())
+        }
+    }
+}
+
+/// A store that is not the attacker's, and a few of its keys.
+async fn name_others(truth: &Truth<'_>, words: &mut Words) -> Result<()> {
+    let name = truth.cell(&words.fill("SELECT store_name FROM retail.stores WHERE store_id = '{own}'")).await?;
+    words.set("own_name", name);
+    let other =
+        "SELECT store_id::text FROM retail.orders WHERE store_id <> '{own}' GROUP BY 1 ORDER BY count(*) DESC, 1";
+    let other = truth.cell(&words.fill(other)).await?;
+    words.set("other", other);
+    for (name, sql) in [
+        ("other_name", "SELECT store_name FROM retail.stores WHERE store_id = '{other}'"),
+        (
+            "other_customer",
+            "SELECT customer_id::text FROM retail.orders WHERE store_id = '{other}' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        ),
+        ("other_order", "SELECT order_id::text FROM retail.orders WHERE store_id = '{other}' ORDER BY 1 LIMIT 1"),
+        ("other_email", "SELECT email FROM retail.customers WHERE store_id = '{other}' ORDER BY 1 LIMIT 1"),
+    ] {
+        let value = truth.cell(&words.fill(sql)).await?;
+        words.set(name, value);
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The host as a process of its own, as an operator starts it.
+
+use crate::harness::{binary, guest, shared};
+use crate::patience::soon;
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Between two looks at something that is bound to come.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// A directory for a host of its own: state, plugins, settings.
+pub(super) struct Home {
+    dir: tempfile::TempDir,
+    bin: PathBuf,
+}
+
+/// What a command said, and how it ended.
+pub(super) struct Ended {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Ended {
+    /// What it printed, as JSON.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {} {}", self.out, self.err))
+    }
+}
+
+impl Home {
+    /// An empty one, with these guests for plugins.
+    pub(super) async fn new(guests: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        // Root's database runs as another user, who must be able to pass through.
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).expect("a directory of ours");
+        let plugins = dir.path().join("plugins");
+        std::fs::create_dir(&plugins).expect("a directory");
+        for name in guests {
+            std::fs::copy(guest(name), plugins.join(format!("{name}.wasm"))).expect("a copy of the guest");
+        }
+        // What the shared server runs on: a second copy would take half a minute to unpack.
+        let given = std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from);
+        let bin = given.unwrap_or_else(|| Path::new("").to_owned());
+        let bin = if bin.as_os_str().is_empty() { binaries(&shared().await.state) } else { bin };
+        Self { dir, bin }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// The programs of PostgreSQL.
+    pub(super) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// The host with these arguments, in this home and nobody's environment.
+    pub(super) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.path()).env_clear().env("ROWHOUSE_PG_BIN_DIR", &self.bin);
+        command.env("ROWHOUSE_STATE", self.state()).env("ROWHOUSE_PLUGINS__DIRECTORY", self.path().join("plugins"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Run the host to its end.
+    pub(super) async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ended {
+        ended(&mut self.command(arguments)).await
+    }
+
+    /// Processes that work in this home's database.
+    pub(super) fn servers(&self) -> Vec<i32> {
+        let data = std::fs::canonicalize(self.path()).expect("a directory");
+        let processes = std::fs::read_dir("/proc").expect("a list of processes").flatten();
+        processes
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| {
+                let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+                let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+                exe.ends_with("postgres") && cwd.starts_with(&data)
+            })
+            .collect()
+    }
+
+    /// Wait until no process of the database is left.
+    pub(super) async fn deserted(&self) {
+        soon(async {
+            while !self.servers().is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await;
+    }
+}
+
+/// Run a command to its end.
+pub(super) async fn ended(command: &mut Command) -> Ended {
+    let output = soon(command.output()).await.expect("the host runs");
+    let text = |bytes| String::from_utf8(bytes).expect("words in UTF-8");
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The directory of `postgres` below the suite's state.
+fn binaries(state: &Path) -> PathBuf {
+    let mut open = vec![state.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cluster"));
+            if path.is_dir() && !ours {
+                open.push(path);
+            } else if path.ends_with("bin/postgres") {
+                return dir;
+            }
+        }
+    }
+    panic!("there is no PostgreSQL below {}", state.display())
+}
+
+/// A host that serves.
+pub(super) struct Serving {
+    child: Child,
+    url: String,
+}
+
+impl Serving {
+    /// Start it and wait until it says where it serves.
+    pub(super) async fn start(home: &Home) -> Self {
+        let mut child = home.command(["serve", "--listen", "127.0.0.1:0"]).spawn().expect("the host starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let mut said = String::new();
+        let url = loop {
+            let line = soon(lines.next_line()).await.expect("a line").unwrap_or_else(|| panic!("it ended: {said}"));
+            if let Some(at) = line.find("http://") {
+                break line[at..].to_owned();
+            }
+            said.push_str(&line);
+            said.push('\n');
+        };
+        // Read on: a full pipe would stop the host.
+        tokio::spawn(async move { lines.into_inner().read_to_end(&mut Vec::new()).await });
+        Self { child, url }
+    }
+
+    /// The rows of a statement.
+    pub(super) async fn rows(&self, token: &str, statement: &str) -> Value {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({ "name": "execute_sales_query", "arguments": { "query": statement }, "_meta": meta });
+        let request = reqwest::Client::new()
+            .post(&self.url)
+            .bearer_auth(token)
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", "tools/call")
+            .header("mcp-name", "execute_sales_query")
+            .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }));
+        let reply = soon(request.send()).await.expect("a reply");
+        let mut reply: Value = soon(reply.json()).await.expect("a JSON reply");
+        assert_eq!(reply["result"]["isError"], false, "{reply}");
+        reply["result"]["structuredContent"]["r"].take()
+    }
+
+    /// End it without a word.
+    pub(super) async fn kill(mut self) {
+        soon(self.child.kill()).await.expect("it ends");
+    }
+
+    /// Ask it to end; its exit code.
+    pub(super) async fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.expect("it runs"), rustix::process::Signal::TERM).expect("it runs");
+        soon(self.child.wait()).await.expect("it ends").code()
+    }
+}
