@@ -1,6 +1,7 @@
 //! What breaks around the host, what it says then, and how it goes on.
 
 mod process;
+mod sharing;
 mod unsafe_database;
 
 use crate::harness::{App, Plan, shared};
@@ -140,6 +141,9 @@ async fn a_killed_host_leaves_nothing_and_loses_nothing() {
     let parts = ["another rowhouse already runs", "--state-dir"];
     refuses(&home, &["serve", "--listen", "127.0.0.1:0"], None, &parts).await;
     assert_eq!(first.rows(&token, question).await, answer, "the first goes on");
+    // A host on stdio joins the first one's database instead, and leaves it running.
+    assert_eq!(home.stdio("seattle", question).await, answer);
+    assert_eq!(first.rows(&token, question).await, answer, "the first still goes on");
     first.kill().await;
     home.deserted().await;
 

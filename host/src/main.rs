@@ -7,9 +7,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match rowhouse::cli::run(rowhouse::cli::Cli::parse()).await {
+fn main() -> ExitCode {
+    match rowhouse::cli::run(rowhouse::cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rowhouse: {error:#}");

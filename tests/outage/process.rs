@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Between two looks at something that is bound to come.
@@ -79,6 +79,23 @@ impl Home {
         ended(&mut self.command(arguments)).await
     }
 
+    /// The rows of a statement, asked on standard input of a host of this home.
+    pub(super) async fn stdio(&self, who: &str, statement: &str) -> Value {
+        let mut child = self.command(["stdio", "--as", who]).stdin(Stdio::piped()).spawn().expect("the host starts");
+        let mut line = question(statement).to_string();
+        line.push('\n');
+        let mut input = child.stdin.take().expect("a pipe");
+        soon(input.write_all(line.as_bytes())).await.expect("a question");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = soon(lines.next_line()).await.expect("a line").expect("an answer before the end");
+        drop(input);
+        let output = soon(child.wait_with_output()).await.expect("it ends with its input");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut reply: Value = serde_json::from_str(&line).expect("a JSON reply");
+        assert_eq!(reply["result"]["isError"], false, "{reply}");
+        reply["result"]["structuredContent"]["r"].take()
+    }
+
     /// Processes that work in this home's database.
     pub(super) fn servers(&self) -> Vec<i32> {
         let data = std::fs::canonicalize(self.path()).expect("a directory");
@@ -102,6 +119,16 @@ impl Home {
         })
         .await;
     }
+}
+
+/// A call with this statement, in the revision without sessions.
+fn question(statement: &str) -> Value {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = json!({ "name": "execute_sales_query", "arguments": { "query": statement }, "_meta": meta });
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
 }
 
 /// Run a command to its end.
@@ -155,11 +182,6 @@ impl Serving {
 
     /// The rows of a statement.
     pub(super) async fn rows(&self, token: &str, statement: &str) -> Value {
-        let meta = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let params = json!({ "name": "execute_sales_query", "arguments": { "query": statement }, "_meta": meta });
         let request = reqwest::Client::new()
             .post(&self.url)
             .bearer_auth(token)
@@ -167,7 +189,7 @@ impl Serving {
             .header("mcp-protocol-version", "2026-07-28")
             .header("mcp-method", "tools/call")
             .header("mcp-name", "execute_sales_query")
-            .json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }));
+            .json(&question(statement));
         let reply = soon(request.send()).await.expect("a reply");
         let mut reply: Value = soon(reply.json()).await.expect("a JSON reply");
         assert_eq!(reply["result"]["isError"], false, "{reply}");

@@ -37,6 +37,14 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Attack the tenant boundary with every statement of a corpus, and say which got through.
+    ///
+    /// What follows goes to the suite: `cargo xtask escape --only forge-from --json`
+    Escape {
+        /// Arguments of the suite; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Only set up what the machine lacks: WebAssembly targets, libclang, and with `--tests` Node.
     Setup {
         /// What the test suite needs, too.
@@ -98,6 +106,17 @@ fn run(command: Command) -> Result<ExitCode> {
                 cargo.arg("--").args(arguments);
             }
             Ok(machine::exit_code(cargo.status().context("run the tests")?))
+        }
+        Command::Escape { arguments } => {
+            let machine = setup::run(&root, false)?;
+            // Another server is somebody else's to build.
+            if !arguments.iter().any(|argument| argument.starts_with("--url")) {
+                setup::plugins(&root, guests::Which::Plugins)?;
+                setup::host(&root, &machine)?;
+            }
+            let mut cargo = machine.cargo(&root);
+            cargo.args(["run", "--quiet", "--package", "escape", "--"]).args(arguments);
+            Ok(machine::exit_code(cargo.status().context("run the escape suite")?))
         }
         Command::Bench { arguments } => {
             let machine = setup::run(&root, false)?;

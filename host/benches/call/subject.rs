@@ -45,6 +45,8 @@ pub(crate) enum Subject {
     CallNothing,
     /// The gate alone: parse, walk, fingerprint.
     Gate,
+    /// The bearer token alone: from text to principal.
+    Token,
 }
 
 /// How many rows.
@@ -72,7 +74,7 @@ impl Size {
 
 impl Subject {
     /// In the order they are measured and shown.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Whole(Size::Ten),
         Self::Call(Size::Ten),
         Self::Path(Size::Ten),
@@ -84,6 +86,7 @@ impl Subject {
         Self::WholeNothing,
         Self::CallNothing,
         Self::Gate,
+        Self::Token,
     ];
 
     /// How many calls of the lightest kind one of these stands for, so that laps last about as long.
@@ -117,6 +120,7 @@ impl Subject {
             Self::WholeNothing => "whole_nothing",
             Self::CallNothing => "call_nothing",
             Self::Gate => "gate",
+            Self::Token => "token",
         }
     }
 
@@ -134,6 +138,7 @@ impl Subject {
             Self::WholeNothing => "over HTTP, a tool that does nothing",
             Self::CallNothing => "the same without HTTP (sandbox)",
             Self::Gate => "gate check of the 10 rows' statement",
+            Self::Token => "check of the bearer token",
         }
     }
 }
@@ -226,6 +231,14 @@ impl Bench {
                 load::within(callers, calls, move |_| {
                     let gate = Arc::clone(&gate);
                     async move { assert_eq!(gate.check(TEN).expect("an honest statement").parameters, 0) }
+                })
+                .await
+            }
+            Subject::Token => {
+                let (host, token) = (Arc::clone(&self.app.host), Arc::<str>::from(self.app.token(WHO)));
+                load::within(callers, calls, move |_| {
+                    let (host, token) = (Arc::clone(&host), Arc::clone(&token));
+                    async move { assert_eq!(host.identity().from_bearer(&token).expect("our own token").subject(), WHO) }
                 })
                 .await
             }

@@ -30,11 +30,17 @@ impl Watcher for Progress {
 ///
 /// # Errors
 /// What stopped it; the chain is for the person at the terminal.
-pub async fn run(cli: Cli) -> Result<ExitCode> {
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    // Before there is a runtime: the compiler process bounds its memory, threads' stacks included.
     if let Command::Compile { cpu_seconds, memory } = cli.command {
         plugin::work(cpu_seconds, memory).map_err(|e| anyhow::anyhow!(e))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(obey(cli))
+}
+
+async fn obey(cli: Cli) -> Result<ExitCode> {
     log(&cli.common)?;
     let mut settings = settings(&cli.common)?;
     match cli.command {

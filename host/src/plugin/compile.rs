@@ -77,6 +77,8 @@ impl Compiler {
             .args([WORKER, "--cpu-seconds", &self.cpu_seconds.to_string(), "--memory", &self.memory.to_string()])
             // Nothing of the host's environment (keys, URLs) is the compiler's business.
             .env_clear()
+            // The allocator would reserve a gigabyte at once, which counts against the memory bound.
+            .env("MIMALLOC_ARENA_RESERVE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -28,6 +28,10 @@ pub(crate) struct Adapter {
     pub(crate) rows: String,
     /// The attacker's tenant, where the server gives no other proof of it.
     pub(crate) own: Option<String>,
+    /// The setting that carries the tenant in the database: what attacks try to forge.
+    pub(crate) setting: String,
+    /// A value of it that would mean every tenant.
+    pub(crate) forged: String,
     /// Names of the server's inside that no error may show, besides the usual ones.
     pub(crate) inside: Vec<String>,
 }
@@ -54,6 +58,9 @@ impl Default for Adapter {
             oracle_headers: BTreeMap::new(),
             rows: "/r".to_owned(),
             own: None,
+            setting: "rowhouse.ctx".to_owned(),
+            // A context as the database writes it, with a signature of zeros.
+            forged: format!("c1|all|00|1|1|{}", "0".repeat(64)),
             inside: vec!["rowhouse_".to_owned()],
         }
     }
@@ -84,7 +91,7 @@ impl Adapter {
         let written = texts.filter_map(|part| serde_json::from_str(part.get("text")?.as_str()?).ok());
         structured.into_iter().chain(written).find_map(|value: Value| {
             let rows = value.pointer(&self.rows).or(Some(&value))?.as_array()?;
-            Some(rows.iter().map(|row| cells(row)).collect())
+            Some(rows.iter().map(cells).collect())
         })
     }
 }

@@ -126,6 +126,14 @@ impl Admin {
         Ok(found)
     }
 
+    /// End every session but the administrator's own: what stands in one goes with it.
+    pub(crate) async fn end_sessions(&self) {
+        let sql = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity \
+                   WHERE backend_type = 'client backend' AND usename <> current_user AND datname = current_database()";
+        // A server that cannot even do this shows it again after the next attack.
+        let _ = self.looks.simple_query(sql).await;
+    }
+
     /// What became of another session: nothing, or what.
     pub(crate) async fn victim(&self) -> Option<String> {
         if self.notified.swap(0, Ordering::Relaxed) > 0 {

@@ -197,7 +197,7 @@ mod tests {
         assert!(categories.len() >= 20, "{categories:?}");
         assert!(corpus.benign.len() >= 150, "{} questions", corpus.benign.len());
         let same: BTreeSet<_> =
-            corpus.attacks.iter().map(|c| format!("{:?}{:?}{:?}", c.sql, c.arguments, c.http)).collect();
+            corpus.attacks.iter().map(|c| format!("{:?}{:?}{:?}{:?}", c.sql, c.tool, c.arguments, c.http)).collect();
         assert_eq!(same.len(), corpus.attacks.len(), "an attack is there twice");
     }
 

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask escape",
-    after_help = "Examples:\n  cargo xtask escape\n  cargo xtask escape -- --only forge-from --json\n  cargo xtask escape -- \
+    after_help = "Examples:\n  cargo xtask escape\n  cargo xtask escape --only forge-from --json\n  cargo xtask escape \
                   --url http://127.0.0.1:8000/mcp --token-attacker T --token-oracle T --admin-url postgres://..."
 )]
 pub(crate) struct Cli {

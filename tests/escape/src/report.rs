@@ -31,9 +31,12 @@ impl Report {
         Self(outcome)
     }
 
-    /// No attack succeeded and no honest question was refused.
+    /// The corpus was sent to its end, no attack succeeded and no honest question was refused.
     pub(crate) fn clean(&self) -> bool {
-        self.successes().next().is_none() && self.0.changes.is_empty() && self.refused().next().is_none()
+        self.0.stopped.is_none()
+            && self.successes().next().is_none()
+            && self.0.changes.is_empty()
+            && self.refused().next().is_none()
     }
 
     fn successes(&self) -> impl Iterator<Item = &Fate> {
@@ -96,6 +99,9 @@ impl Report {
             let ids: Vec<_> = unread.iter().map(|fate| fate.case.id.as_str()).collect();
             writeln!(out, "NOT CHECKED: rows of {} answers could not be read: {}", ids.len(), shown(&ids.join(", ")))?;
         }
+        if let Some(why) = &self.0.stopped {
+            writeln!(out, "STOPPED after {} attacks: {}", self.0.attacks.len(), shown(why))?;
+        }
         let count = self.successes().count() + self.0.changes.len();
         writeln!(out, "\nsuccessful attacks: {count}")?;
         for fate in self.successes() {
@@ -123,6 +129,7 @@ impl Report {
         json!({
             "url": self.0.url,
             "clean": self.clean(),
+            "stopped": self.0.stopped,
             "canaries": self.0.canaries,
             "not_checked": self.0.blind,
             "successes": self.successes().map(case).collect::<Vec<_>>(),

@@ -60,6 +60,8 @@ pub(crate) struct Outcome {
     pub(crate) blind: BTreeMap<&'static str, &'static str>,
     /// Values held against every answer.
     pub(crate) canaries: usize,
+    /// Why the run ended before the corpus did.
+    pub(crate) stopped: Option<String>,
 }
 
 /// Everything a run holds.
@@ -91,22 +93,16 @@ pub(crate) async fn run(cli: &Cli, corpus: &Corpus, demo: Option<&Demo>) -> Resu
         changes: Vec::new(),
         blind: suite.blind(),
         canaries: suite.canaries.len(),
+        stopped: None,
     };
     for case in &corpus.benign {
         tick(&bar, case);
         outcome.benign.push(suite.ask(case).await);
     }
-    let mut print = suite.fingerprint().await?;
-    let mut category = String::new();
-    for case in &corpus.attacks {
-        if case.category != category {
-            suite.settle(&category, &mut print, &mut outcome).await?;
-            category.clone_from(&case.category);
-        }
-        tick(&bar, case);
-        outcome.attacks.push(suite.attack(case).await?);
+    if let Err(error) = suite.attacks(corpus, &bar, &mut outcome).await {
+        // What was proved until then stays proved.
+        outcome.stopped = Some(format!("{error:#}"));
     }
-    suite.settle(&category, &mut print, &mut outcome).await?;
     bar.finish_and_clear();
     Ok(outcome)
 }
@@ -122,7 +118,7 @@ fn bar(total: u64) -> ProgressBar {
 fn tick(bar: &ProgressBar, case: &Case) {
     bar.set_message(case.category.clone());
     bar.inc(1);
-    if !std::io::stderr().is_terminal() && bar.position() % 100 == 0 {
+    if !std::io::stderr().is_terminal() && bar.position().is_multiple_of(100) {
         eprintln!("  {} / {}  {}", bar.position(), bar.length().unwrap_or(0), case.category);
     }
 }
@@ -148,6 +144,8 @@ impl Suite {
         words.forge(cli.token_attacker.as_deref().unwrap_or(""));
         let own = own_store(cli, url, &adapter).await?;
         words.set("own", own);
+        words.set("setting", adapter.setting.clone());
+        words.set("forged", adapter.forged.clone());
         let headers = adapter.headers.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect();
         let attacker = Server::new(url, &adapter, cli.token_attacker.clone(), headers)?;
         name_others(&truth, &mut words).await?;
@@ -194,6 +192,20 @@ impl Suite {
         let end = crate::judge::end(&reply);
         let (code, error, took) = (reply.code, reply.error, reply.took);
         Fate { case: case.clone(), end, code, error, took, proofs: Vec::new(), unchecked: BTreeSet::new() }
+    }
+
+    async fn attacks(&mut self, corpus: &Corpus, bar: &ProgressBar, outcome: &mut Outcome) -> Result<()> {
+        let mut print = self.fingerprint().await?;
+        let mut category = String::new();
+        for case in &corpus.attacks {
+            if case.category != category {
+                self.settle(&category, &mut print, outcome).await?;
+                category.clone_from(&case.category);
+            }
+            tick(bar, case);
+            outcome.attacks.push(self.attack(case).await?);
+        }
+        self.settle(&category, &mut print, outcome).await
     }
 
     async fn fingerprint(&self) -> Result<Option<State>> {

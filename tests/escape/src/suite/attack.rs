@@ -73,8 +73,26 @@ impl Suite {
         }
         proofs.extend(self.compare(case, &words, &probe, &first, &mut unchecked).await?);
         proofs.extend(self.left(before).await?);
+        if proofs.iter().any(|proof| proof.oracle == Goal::State.name() || proof.oracle == Goal::Victim.name()) {
+            self.mend().await;
+        }
         let end = if proofs.is_empty() { judge::end(&first) } else { End::Success };
         Ok(fate(case, end, first, proofs, unchecked))
+    }
+
+    /// After an attack that left something: end the sessions it may stand in, and take what is now for usual, so that
+    /// the next attack answers for itself only.
+    async fn mend(&mut self) {
+        if let Some(admin) = &self.admin {
+            admin.end_sessions().await;
+        }
+        for (caller, usual) in [Some(&self.attacker), self.oracle.as_ref()].into_iter().zip(&mut self.usual) {
+            if let (Some(caller), Some(usual)) = (caller, usual.as_mut())
+                && let Some(rows) = caller.sql(PROBE).await.rows
+            {
+                *usual = rows;
+            }
+        }
     }
 
     /// Oracles that ask somebody else, or ask again.
@@ -141,7 +159,14 @@ impl Suite {
             }
         }
         let (Some(admin), Some((state, (wal, xid)))) = (&self.admin, before) else { return Ok(proofs) };
-        if let Some(what) = difference(&state, &admin.state().await?) {
+        let now = match admin.state().await {
+            Ok(now) => now,
+            Err(error) => {
+                proofs.push(Proof::new(Goal::Victim, format!("afterwards the database serves nobody: {error:#}")));
+                return Ok(proofs);
+            }
+        };
+        if let Some(what) = difference(&state, &now) {
             let goal = if what.starts_with("sessions killed") { Goal::Victim } else { Goal::State };
             proofs.push(Proof::new(goal, what));
         }
