@@ -164,10 +164,10 @@ fn breaks_on_rows(sql: &str) -> Vec<String> {
                 let table =
                     alter.relation.as_ref().map(|r| format!("{}.{}", r.schemaname, r.relname)).unwrap_or_default();
                 let commands = alter.cmds.iter().filter_map(|cmd| match &cmd.node {
-                    Some(NodeEnum::AlterTableCmd(cmd)) => Some(cmd),
+                    Some(NodeEnum::AlterTableCmd(cmd)) => Some(&**cmd),
                     _ => None,
                 });
-                let empty = |cmd: &&Box<AlterTableCmd>| match cmd.subtype() {
+                let empty = |cmd: &&AlterTableCmd| match cmd.subtype() {
                     AlterTableType::AtAddColumn => demands_a_value(cmd),
                     // Rows that are there have been given one in the same file.
                     AlterTableType::AtSetNotNull => !filled.contains(&table),

@@ -88,13 +88,10 @@ fn run(command: Command) -> Result<ExitCode> {
             let machine = setup::run(&root, false)?;
             setup::plugins(&root, guests::Which::Plugins)?;
             setup::host(&root, &machine)?;
-            let status = machine::host_binary(&root)
-                .args(["demo", "--plugins"])
-                .arg(root.join("target/plugins"))
-                .args(arguments)
-                .status()
-                .context("start the demo")?;
-            Ok(machine::exit_code(status))
+            let mut demo = machine::host_binary(&root);
+            demo.args(["demo", "--plugins"]).arg(root.join("target/plugins")).args(arguments);
+            // In place of this process: Ctrl-C and the exit code are then the demo's own.
+            Err(std::os::unix::process::CommandExt::exec(&mut demo)).context("start the demo")
         }
         Command::Test { arguments } => {
             let machine = setup::run(&root, true)?;

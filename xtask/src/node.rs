@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +25,9 @@ pub struct Node {
 /// # Errors
 /// When there is no npm to install with, or it cannot reach its registry.
 pub fn ensure(root: &Path) -> Result<Node> {
+    // Two threads of one process must not install into one directory at once.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let own = root.join(".tools/node");
     for candidate in [Some(PathBuf::from("node")), installed(&own)].into_iter().flatten() {
         if version(&candidate).is_some_and(|version| version >= OLDEST) {

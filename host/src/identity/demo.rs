@@ -122,7 +122,8 @@ impl DemoIssuer {
         jsonwebtoken::encode(&header, &claims, &self.signing).map_err(|e| Unproven(e.into()))
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Principal, Unproven> {
+    /// Whom a token proves, and when it ends.
+    pub(super) fn verify(&self, token: &str) -> Result<(Principal, SystemTime), Unproven> {
         if token.len() > MAX_TOKEN {
             return Err(Unproven("the token is too long".into()));
         }
@@ -132,13 +133,17 @@ impl DemoIssuer {
             return Err(Unproven("the token is not an access token".into()));
         }
         let claims = token.claims;
-        Ok(Principal {
+        let expires = UNIX_EPOCH
+            .checked_add(Duration::from_secs(claims.exp))
+            .ok_or_else(|| Unproven("the token never expires".into()))?;
+        let principal = Principal {
             subject: claims.sub,
             display_name: claims.name,
             roles: claims.roles,
             tenants: claims.tenants,
             regions: claims.regions,
-        })
+        };
+        Ok((principal, expires))
     }
 
     fn known(&self, name: &str) -> Result<&Known, Unproven> {
@@ -165,7 +170,7 @@ mod tests {
     fn a_token_proves_what_the_issuer_knows() {
         let issuer = issuer(1);
         let token = issuer.issue("seattle", Duration::from_secs(60)).unwrap();
-        assert_eq!(issuer.verify(&token).unwrap(), issuer.local("seattle").unwrap());
+        assert_eq!(issuer.verify(&token).unwrap().0, issuer.local("seattle").unwrap());
     }
 
     /// Every forgery is refused with the same text.

@@ -1,7 +1,7 @@
 //! The pools of the three lanes, and the one queue before them.
 
 use super::fault::{SqlCode, SqlError};
-use super::lane::{Failures, Lane, Manager, Target};
+use super::lane::{Failures, Lane, LinkError, Manager, Target};
 use super::trip::out_of_time;
 use crate::config::Pool as Settings;
 use arc_swap::ArcSwapOption;
@@ -106,7 +106,7 @@ impl Pool {
         let failed = lane.failures.next();
         let link = tokio::select! {
             biased;
-            link = timeout_at(until, lane.pool.get_owned()) => link,
+            link = timeout_at(until, take(&lane.pool)) => link,
             error = failed => return Err(error),
         };
         match link {
@@ -144,4 +144,9 @@ impl Pool {
 
 fn closing() -> SqlError {
     SqlError::new(SqlCode::Unavailable, "the server is shutting down")
+}
+/// The one place that takes a connection.
+#[expect(clippy::disallowed_methods, reason = "only the holder of a permit comes here")]
+async fn take(pool: &bb8::Pool<Manager>) -> Result<PooledConnection<'static, Manager>, RunError<Arc<LinkError>>> {
+    pool.get_owned().await
 }

@@ -128,8 +128,9 @@ impl Admin {
 
     /// End every session but the administrator's own: what stands in one goes with it.
     pub(crate) async fn end_sessions(&self) {
-        let sql = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity \
-                   WHERE backend_type = 'client backend' AND usename <> current_user AND datname = current_database()";
+        // Not the view: it joins catalogs, and takes locks there may be no room for.
+        let sql = "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_get_activity(NULL) \
+                   WHERE backend_type = 'client backend' AND usesysid <> current_user::regrole";
         // A server that cannot even do this shows it again after the next attack.
         let _ = self.looks.simple_query(sql).await;
     }
@@ -144,11 +145,13 @@ impl Admin {
                     LOCK TABLE retail.stores, retail.orders, retail.customers IN ACCESS EXCLUSIVE MODE; ROLLBACK";
         match self.victim.batch_execute(lock).await {
             Ok(()) => None,
-            Err(error) if self.victim.is_closed() => Some(format!("a session of another user is gone: {error}")),
+            Err(error) if self.victim.is_closed() => {
+                Some(format!("a session of another user is gone: {:#}", anyhow::Error::from(error)))
+            }
             Err(error) => {
                 // Leaves the failed transaction; what matters was said above.
                 let _ = self.victim.batch_execute("ROLLBACK").await;
-                Some(format!("tables stay locked: {error}"))
+                Some(format!("tables stay locked: {:#}", anyhow::Error::from(error)))
             }
         }
     }

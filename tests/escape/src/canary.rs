@@ -5,8 +5,8 @@ use crate::words::Words;
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 
-/// Rows asked for at once: within what one answer may have.
-const PAGE: usize = 2_000;
+/// Rows asked for at once: as many as one answer of the tool has at most. A shorter page is taken for the last.
+const PAGE: usize = 1_000;
 
 /// Values taken of each kind, at most. Keys are random, so the first of them by key are a fair sample of all stores.
 const SAMPLE: usize = 12_000;

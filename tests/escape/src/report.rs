@@ -44,7 +44,7 @@ impl Report {
     }
 
     fn refused(&self) -> impl Iterator<Item = &Fate> {
-        self.0.benign.iter().filter(|fate| fate.end != End::Own)
+        self.0.benign.iter().filter(|fate| !matches!(fate.end, End::Own | End::NotOffered))
     }
 
     /// Print it on standard output.
@@ -85,8 +85,8 @@ impl Report {
     }
 
     fn lists(&self, out: &mut impl Write) -> Result<()> {
-        let answered = self.0.benign.len() - self.refused().count();
-        writeln!(out, "\nhonest questions: {answered} of {} answered", self.0.benign.len())?;
+        let sent = self.0.benign.iter().filter(|fate| fate.end != End::NotOffered).count();
+        writeln!(out, "\nhonest questions: {} of {sent} answered", sent - self.refused().count())?;
         for fate in self.refused() {
             writeln!(out, "  REFUSED {}: {}\n    {}", fate.case.id, shown(&fate.error), shown(&question(fate)))?;
         }

@@ -188,6 +188,9 @@ impl Suite {
 
     /// An honest question, which must be answered.
     async fn ask(&self, case: &Case) -> Fate {
+        if !self.offered(case) {
+            return attack::not_sent(case);
+        }
         let reply = self.attacker.call(&self.call(case, &self.words)).await;
         let end = crate::judge::end(&reply);
         let (code, error, took) = (reply.code, reply.error, reply.took);

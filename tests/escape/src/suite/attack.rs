@@ -36,8 +36,8 @@ impl Suite {
     }
 
     /// Whether the server has what the case needs.
-    fn offered(&self, case: &Case) -> bool {
-        // A tool that is no tool anywhere is an attack of its own: it says so by a name with a stroke or a brace.
+    pub(super) fn offered(&self, case: &Case) -> bool {
+        // A tool that is no tool anywhere is an attack of its own, and says so by having something under `http`.
         let has_tool = case.tool.as_ref().is_none_or(|tool| case.http.is_some() || self.tools.contains(tool));
         let text = format!("{:?}", case.http);
         has_tool && !(text.contains("{oracle_session}") && self.words.get("oracle_session").is_empty())
@@ -50,10 +50,15 @@ impl Suite {
     pub(super) async fn attack(&mut self, case: &Case) -> Result<Fate> {
         let mut unchecked = BTreeSet::new();
         if !self.offered(case) {
-            return Ok(fate(case, End::NotOffered, Reply::default(), Vec::new(), unchecked));
+            return Ok(not_sent(case));
         }
         let before = match &self.admin {
             Some(admin) => {
+                if admin.state().await.is_err() {
+                    // What the attack before left may still be on its way out.
+                    admin.end_sessions().await;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
                 admin.memory();
                 Some((admin.state().await?, admin.growth().await?))
             }
@@ -200,6 +205,11 @@ async fn changed(caller: &Server, usual: &[Vec<String>]) -> Option<String> {
         tokio::time::sleep(BETWEEN_TRIES).await;
     }
     Some(format!("is not answered any more: {last}"))
+}
+
+/// What comes of a case the server has no tool for.
+pub(super) fn not_sent(case: &Case) -> Fate {
+    fate(case, End::NotOffered, Reply::default(), Vec::new(), BTreeSet::new())
 }
 
 fn fate(case: &Case, end: End, reply: Reply, proofs: Vec<Proof>, unchecked: BTreeSet<&'static str>) -> Fate {
