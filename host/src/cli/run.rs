@@ -88,7 +88,7 @@ fn settings(common: &Common) -> Result<Settings> {
 fn log(common: &Common) -> Result<()> {
     // The driver would log statements, the protocol library would log each refused call a second time, and the
     // migration runner says what the host says anyway.
-    let quiet = ["tokio_postgres=info", "rmcp::service=off", "refinery_core=warn"].join(",");
+    let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
     let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
         .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
     // Standard output belongs to the protocol (stdio) or to the answer (--json).

@@ -280,14 +280,15 @@ mod tests {
 
     #[tokio::test]
     async fn signal_ends_the_child() {
+        // Not INT: what a shell runs in the background inherits that one ignored.
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new("/bin/sleep");
         command.arg("600");
         let child = Postmaster::spawn(command, u64::MAX, &dir.path().join("l.log")).await.expect("starts");
         assert!(child.pid() > 1);
-        child.signal(Signal::INT);
-        assert!(child.ended().await.contains("signal: 2"));
-        child.signal(Signal::INT);
+        child.signal(Signal::TERM);
+        assert!(child.ended().await.contains("signal: 15"));
+        child.signal(Signal::TERM);
     }
 
     #[tokio::test]
