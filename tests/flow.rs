@@ -124,11 +124,8 @@ async fn a_client_reads_what_the_socket_says() {
 
 #[tokio::test]
 async fn mistakes_are_found_before_a_guest_runs() {
-    // A call that is refused for want of a place waits a quarter of this first.
-    let app = App::plan(|plan| plan.settings.plugins.limits.wall_ms = 4_000).await;
-    let places = u32::try_from(app.host.slots.available_permits()).expect("a few places");
-    // With every place taken no guest can run, so whoever gets a better answer than "overloaded" got it from the host.
-    let all = app.host.slots.clone().acquire_many_owned(places).await.expect("every place");
+    // In 64 KiB no guest can run, so whoever gets a better answer than that got it from the host.
+    let app = App::plan(|plan| plan.settings.plugins.limits.memory = 64 << 10).await;
     let failure = async |tool: &str, arguments: Value| soon(app.failure("seattle", tool, arguments)).await;
     for (tool, arguments, place, rule) in [
         ("get_top_products", json!({ "limit": 0 }), "/limit", "/minimum"),
@@ -144,9 +141,7 @@ async fn mistakes_are_found_before_a_guest_runs() {
         assert_eq!(code, "VALIDATION_ERROR", "{tool} {arguments}: {text}");
         assert!(text.contains(&format!("{place}: ")) && text.contains(rule), "{tool} {arguments}: {text}");
     }
-    assert_eq!(failure("execute_sales_query", json!({ "query": "SELECT 1" })).await.0, "OVERLOADED");
-    drop(all);
-    assert_eq!(app.rows("seattle", "SELECT 1").await, [json!([1])]);
+    assert_eq!(failure("execute_sales_query", json!({ "query": "SELECT 1" })).await.0, "PLUGIN_MEMORY");
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use rowhouse::house::{Ground, House, Watcher};
 use rowhouse::identity::Principal;
 use rowhouse::keys::Keys;
 use rowhouse::{embedded, mcp};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -146,7 +145,7 @@ fn sweep(state: &Path) {
 /// Settings of a house on the shared database.
 pub fn settings(shared: &Shared) -> Settings {
     let mut settings = Settings { state: Some(shared.state.clone()), ..Settings::default() };
-    settings.database.url = Some(SecretString::from(shared.url.clone()));
+    settings.database.url = Some(shared.url.clone().into());
     settings.database.harden = Some(true);
     // Logins of the one server are shared by every house of the run.
     settings.database.pool.max = Some(60);
@@ -154,6 +153,8 @@ pub fn settings(shared: &Shared) -> Settings {
     settings.plugins.concurrent_calls = 8;
     settings.plugins.watch = false;
     settings.http.listen = ([127, 0, 0, 1], 0).into();
+    // Tests knock faster than any agent; the ones about limits set their own.
+    (settings.traffic.principal, settings.traffic.tenant) = (None, None);
     settings
 }
 
@@ -198,10 +199,13 @@ impl App {
         }
         plan.settings.plugins.directory = plugins.path().to_owned();
         let keys = Keys::open(&shared.state).expect("keys");
-        let ground = Ground::find(&plan.settings, false, &mut Silent).await.expect("the shared database");
-        let house = House::open(&plan.settings, &keys, ground, binary(), &mut Silent).await.expect("an open house");
+        // The tests' own HTTP client needs it, too; whoever comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind(plan.settings.http.listen).await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
+        plan.settings.http.listen = address;
+        let ground = Ground::find(&plan.settings, false, &mut Silent).await.expect("the shared database");
+        let house = House::open(&plan.settings, &keys, ground, binary(), &mut Silent).await.expect("an open house");
         let shutdown = CancellationToken::new();
         let host = Arc::clone(&house.host);
         let serve = mcp::http::run(listener, Arc::clone(&host), plan.settings.http.clone(), shutdown.clone());

@@ -7,8 +7,7 @@ mod walls; // The database alone, with nothing before it.
 use crate::harness::{App, shared};
 use crate::patience::soon;
 use rowhouse::call::Host;
-use rowhouse::config::{Reach, Rule};
-use rowhouse::policy::{Policy, Tenant};
+use rowhouse::policy::{SHIPPED, Subject, Tenant};
 use rowhouse_migrations::retail::STORES;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,47 +136,81 @@ fn no_tool(host: &Host, app: &App, who: &str) -> bool {
     host.tools(&app.principal(who)).is_empty() && host.tool(&app.principal(who), "echo").is_none()
 }
 
+/// A house under this policy and directory, in place of the shipped ones.
+async fn under(policy: &str, directory: Option<Vec<Tenant>>) -> (App, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), policy).expect("a policy");
+    let path = file.path().to_owned();
+    let app = soon(App::plan(|plan| plan.settings.policy.file = Some(path))).await;
+    if let Some(directory) = directory {
+        app.host.policy.set_directory(directory).expect("a directory");
+    }
+    (app, file)
+}
+
 #[tokio::test]
 async fn who_may_nothing_is_told_nothing() {
-    let app = soon(App::start()).await;
-    let rule = |role: &str, reach, tool: &str| Rule { role: role.to_owned(), reach, tools: [tool.to_owned()].into() };
-    for (what, policy, who) in [
-        ("no rule at all", Policy::new(Vec::new(), directory_without(&[])), "head-office"),
-        (
-            "no rule for the role",
-            Policy::new(vec![rule("super_admin", Reach::All, "*")], directory_without(&[])),
-            "seattle",
-        ),
-        (
-            "a role's name is no pattern",
-            Policy::new(vec![rule("*", Reach::All, "*")], directory_without(&[])),
-            "seattle",
-        ),
-        ("a tenant nobody knows", Policy::new(Policy::default_rules(), directory_without(&["seattle"])), "seattle"),
+    let role = |role: &str, condition: &str| {
+        format!(
+            "@id(\"tools\") permit (principal in Rowhouse::Role::\"{role}\", \
+             action in [Rowhouse::Action::\"list\", Rowhouse::Action::\"call\"], resource);
+             @id(\"rows\") permit (principal in Rowhouse::Role::\"{role}\", action == Rowhouse::Action::\"assume\", \
+             resource is Rowhouse::Tenant) when {{ {condition} }};"
+        )
+    };
+    let own = "principal.tenants.contains(resource)";
+    let nobody = "@id(\"nobody\") forbid (principal, action, resource);".to_owned();
+    for (what, policy, directory, who) in [
+        ("nothing is permitted", nobody, None, "head-office"),
+        ("nothing for the role", role("super_admin", "true"), None, "seattle"),
+        ("a role's name is no pattern", role("*", "true"), None, "seattle"),
+        ("a tenant nobody knows", SHIPPED.to_owned(), Some(directory_without(&["seattle"])), "seattle"),
         (
             "a region of no store",
-            Policy::new(Policy::default_rules(), directory_without(&["seattle", "tacoma", "everett"])),
+            SHIPPED.to_owned(),
+            Some(directory_without(&["seattle", "tacoma", "everett"])),
             "puget-sound",
         ),
-        (
-            "another reach",
-            Policy::new(vec![rule("store_manager", Reach::Region, "*")], directory_without(&[])),
-            "seattle",
-        ),
+        ("tools without tenants", role("regional_manager", own), None, "puget-sound"),
     ] {
-        app.host.policy.store(policy.into());
+        let (app, _file) = under(&policy, directory).await;
         assert!(no_tool(&app.host, &app, who), "{what}");
         let told = soon(app.post(who, "echo", json!({}))).await.to_string();
         let absent = soon(app.post(who, "ocho", json!({}))).await.to_string();
         assert_eq!(told.replace("echo", "ocho"), absent, "{what}: forbidden and absent look alike");
         assert!(told.contains("unknown tool: echo"), "{what}: {told}");
     }
-    // One tool and no other.
-    let policy = Policy::new(vec![rule("store_manager", Reach::Own, "echo")], directory_without(&[]));
-    app.host.policy.store(policy.into());
+    // One tool and no other, one table and no other.
+    let one = "@id(\"tool\") permit (principal in Rowhouse::Role::\"store_manager\",
+          action in [Rowhouse::Action::\"list\", Rowhouse::Action::\"call\"], resource == Rowhouse::Tool::\"sales/execute_sales_query\");
+        @id(\"own\") permit (principal, action == Rowhouse::Action::\"assume\", resource is Rowhouse::Tenant)
+          when { principal.tenants.contains(resource) };
+        @id(\"table\") permit (principal, action == Rowhouse::Action::\"read\", resource == Rowhouse::Table::\"retail.stores\");";
+    let (app, _file) = under(one, None).await;
     let allowed: Vec<_> = app.host.tools(&app.principal("seattle")).iter().map(|tool| tool.name.clone()).collect();
-    assert_eq!(allowed, ["echo"]);
-    soon(app.answer("seattle", "echo", json!({}))).await;
-    let told = soon(app.post("seattle", "execute_sales_query", json!({ "query": "SELECT 1" }))).await;
-    assert_eq!(told["error"]["message"], "unknown tool: execute_sales_query");
+    assert_eq!(allowed, ["execute_sales_query"]);
+    let told = soon(app.post("seattle", "echo", json!({}))).await;
+    assert_eq!(told["error"]["message"], "unknown tool: echo");
+    assert_eq!(soon(app.rows("seattle", "SELECT store_name FROM stores")).await, [json!(["Seattle"])]);
+    let refused = async |table: &str| {
+        let query = json!({ "query": format!("SELECT count(*) FROM {table}") });
+        let (code, text) = soon(app.failure("seattle", "execute_sales_query", query)).await;
+        assert_eq!(code, "QUERY_REJECTED", "{text}");
+        text.replace(table, "TABLE")
+    };
+    assert_eq!(refused("retail.orders").await, refused("retail.orbers").await, "forbidden and absent look alike");
+}
+
+/// Who may do what under the shipped policy: role by tool, table and tenant. Reviewed as a whole.
+#[tokio::test]
+async fn the_shipped_policy_as_a_matrix() {
+    let app = soon(App::plan(|plan| plan.guests = vec!["sales", "search"])).await;
+    let (published, catalog) = (app.host.plugins.published(), app.host.catalog.load());
+    let tools: Vec<(&str, &str)> = published.tools().map(|(plugin, tool)| (&*plugin.name, &*tool.name)).collect();
+    let tables: Vec<(&str, &str)> = catalog.tables().iter().map(|table| (&*table.schema, &*table.relation)).collect();
+    let people: Vec<(&str, Subject)> = WHO.iter().map(|who| (*who, Subject::from(&*app.principal(who)))).collect();
+    let matrix = app.host.policy.current().matrix(&people, &tools, &tables);
+    insta::with_settings!({ snapshot_path => crate::harness::root().join("tests/snapshots"), prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("policy", matrix);
+    });
 }

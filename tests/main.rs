@@ -6,6 +6,7 @@
 
 mod harness; // A whole Rowhouse in this process: own plugins, own port, one database for all.
 mod patience; // How long a test waits.
+mod redis; // A Redis of the run's own.
 mod proxy; // A front that adds a bearer token, for clients that cannot send one.
 
 mod conformance; // The public suite of the protocol, both revisions, through a guest.
@@ -19,3 +20,7 @@ mod swap; // Plugins that come, change and go.
 mod errors; // No private text on the wire or in the log.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
 mod outage; // What breaks around the host, and how it goes on.
+mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
+mod oauth; // A real authorization server, and clients that find their way to it.
+mod audit; // The trail: outages, restarts, tampering.
+mod traffic; // Limits over several hosts.

@@ -65,7 +65,8 @@ async fn settings_that_cannot_be_used_are_named() {
         ("[plugins]\nconcurrent_calls = \"many\"", &["concurrent_calls", "many", "rowhouse.toml"]),
         ("[http]\nlisten = \"here\"", &["listen", "rowhouse.toml"]),
         ("[database.pool]\nmax = 0", &["database.pool", "`max`"]),
-        ("[[policy]]\nrole = \"clerk\"\nreach = \"everything\"\ntools = []", &["reach", "everything", "rowhouse.toml"]),
+        ("[policy]\nfiles = \"x\"", &["files", "policy", "rowhouse.toml"]),
+        ("[audit]\nqueue = 0", &["audit", "queue"]),
         ("not toml", &["rowhouse.toml"]),
     ] {
         std::fs::write(&file, text).expect("a file");

@@ -53,11 +53,11 @@ async fn callers_without_proof() {
     let mut bodies = Vec::new();
     let good = format!("Bearer {}", caller.token);
     for (value, challenge) in [
-        (None, r#"Bearer realm="rowhouse""#),
-        (Some("Bearer garbage"), r#"Bearer realm="rowhouse", error="invalid_token""#),
-        (Some("Bearer "), r#"Bearer realm="rowhouse", error="invalid_token""#),
-        (Some("Basic dXNlcjpwYXNz"), r#"Bearer realm="rowhouse", error="invalid_token""#),
-        (Some(&good[..good.len() - 2]), r#"Bearer realm="rowhouse", error="invalid_token""#),
+        (None, r#"Bearer realm="rowhouse", scope="mcp:tools""#),
+        (Some("Bearer garbage"), r#"Bearer realm="rowhouse", error="invalid_token", scope="mcp:tools""#),
+        (Some("Bearer "), r#"Bearer realm="rowhouse", error="invalid_token", scope="mcp:tools""#),
+        (Some("Basic dXNlcjpwYXNz"), r#"Bearer realm="rowhouse", error="invalid_token", scope="mcp:tools""#),
+        (Some(&good[..good.len() - 2]), r#"Bearer realm="rowhouse", error="invalid_token", scope="mcp:tools""#),
     ] {
         let reply = whole(plain(value)).await;
         assert_eq!(reply.1["www-authenticate"], challenge, "{value:?}");

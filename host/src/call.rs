@@ -1,35 +1,43 @@
 //! The street: what happens between a request and its answer, in order.
 
+mod record;
+
+use crate::audit::{Audit, Event, Who};
 use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::identity::{Identity, Principal};
-use crate::plugin::{Answer, CallFacts, Listener, Registry, Stop, Tool};
-use crate::policy::Policy;
+use crate::plugin::{Answer, CallFacts, Listener, Loaded, Registry, Stop, Tool};
+use crate::policy::{Denied, Keeper, Permit};
 use crate::query::catalog::Catalog;
 use crate::query::{Bounds, Database};
+use crate::traffic::{Charge, Pass, Traffic};
 use arc_swap::ArcSwap;
+use record::{Held, Record};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Everything a call needs. One for the whole process.
 pub struct Host {
     /// Who is asking.
     pub identity: Identity,
     /// What they may call.
-    pub policy: ArcSwap<Policy>,
+    pub policy: Arc<Keeper>,
+    /// How much, how often, how many at once.
+    pub traffic: Traffic,
     /// The tools.
     pub plugins: Arc<Registry>,
     /// The door to the rows.
     pub database: Database,
     /// What there is to ask about.
     pub catalog: ArcSwap<Catalog>,
+    /// Who did what.
+    pub audit: Audit,
     /// What one call may use.
     pub limits: Limits,
-    /// One permit for each call that may run at once. Fair: first come, first served.
-    pub slots: Arc<Semaphore>,
 }
 
 /// One call, as the transport understood it.
@@ -40,6 +48,8 @@ pub struct Request {
     pub tool: String,
     /// The tool's arguments, as the caller wrote them.
     pub arguments: Map<String, Value>,
+    /// The tenants the call is about, where the caller said so. Narrows what it sees and never widens it.
+    pub tenants: Option<Vec<Uuid>>,
     /// The caller's ear, where it asked for word.
     pub listener: Option<Arc<dyn Listener>>,
     /// Fires when the caller leaves.
@@ -52,45 +62,61 @@ impl Host {
     /// # Errors
     /// See [`Code`]; who may not call a tool is told what one is told whose tool does not exist.
     pub async fn call(&self, who: &Arc<Principal>, request: Request) -> Result<Answer, CallError> {
-        let unknown = || CallError::unknown_tool(&request.tool);
-        let permit = self.policy.load().permit(who, &request.tool).ok_or_else(unknown)?;
-        let published = self.plugins.published();
-        let (plugin, tool) = published.find(permit.tool()).ok_or_else(unknown)?;
-        let arguments = Value::Object(request.arguments);
-        tool.check_arguments(&arguments)?;
-        let deadline = Instant::now() + Duration::from_millis(self.limits.wall_ms);
-        let slot = self.slot(deadline, &request.cancelled).await?;
+        let began = Instant::now();
+        let deadline = began + Duration::from_millis(self.limits.wall_ms);
+        let (plugin, tool, permit) = self.permit(who, &request)?;
+        let pass = self.pass(&permit, &request, deadline).await?;
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
         let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
-        let transaction = self.database.open(&permit, bounds, stop.token().clone());
-        let facts = CallFacts {
-            request: request.id,
-            principal: Arc::clone(who),
-            scope: permit.scope().clone(),
-            transaction: Arc::new(transaction),
-            catalog: self.catalog.load_full(),
-            listener: request.listener,
-            deadline,
-            now: now(),
+        let transaction = Arc::new(self.database.open(&permit, bounds, stop.token().clone()));
+        let mut record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
+        record.keep_arguments(&tool, &request.arguments);
+        let arguments = Value::Object(request.arguments);
+        let outcome = match tool.check_arguments(&arguments) {
+            Err(mistake) => Err(mistake),
+            Ok(()) => {
+                let facts = CallFacts {
+                    request: request.id,
+                    permit,
+                    transaction: Arc::clone(&transaction),
+                    catalog: self.catalog.load_full(),
+                    listener: request.listener,
+                    deadline,
+                    now: now(),
+                };
+                let held = Held::new(pass, Arc::clone(&transaction));
+                plugin.run(&tool, arguments.to_string(), facts, stop, request.cancelled, held).await
+            }
         };
-        plugin.run(tool, arguments.to_string(), facts, stop, request.cancelled, slot).await
+        record.close(&transaction.ran(), &outcome);
+        outcome
     }
 
     /// The tools this principal may call, by name.
     pub fn tools(&self, who: &Arc<Principal>) -> Vec<Arc<Tool>> {
-        let policy = self.policy.load();
-        let published = self.plugins.published();
-        published.tools().filter(|tool| policy.permit(who, &tool.name).is_some()).cloned().collect()
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let listed = published.tools().filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
+        listed.map(|(_, tool)| Arc::clone(tool)).collect()
     }
 
-    /// One tool, if this principal may call it.
+    /// One tool, if this principal sees it.
     pub fn tool(&self, who: &Arc<Principal>, name: &str) -> Option<Arc<Tool>> {
-        self.policy.load().permit(who, name)?;
-        self.plugins.published().find(name).map(|(_, tool)| Arc::clone(tool))
+        let published = self.plugins.published();
+        let (plugin, tool) = published.find(name)?;
+        self.policy.current().lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
     }
 
-    /// Ticks when the published set changes.
+    /// The scopes a token would need to call this tool, where this principal's lacks one of them. `None` also for a
+    /// tool the policy does not let it call: whoever has no business there is not told what it would take.
+    pub fn lacking(&self, who: &Arc<Principal>, tool: &str) -> Option<Vec<String>> {
+        let published = self.plugins.published();
+        let (plugin, tool) = published.find(tool)?;
+        self.policy.current().permit(who, &plugin.name, &tool.name, None).ok()?;
+        self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name)))
+    }
+
+    /// Ticks when a caller may see another set of tools.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.plugins.changes()
     }
@@ -100,24 +126,49 @@ impl Host {
         &self.identity
     }
 
-    /// Wait for a place among the calls that run. A quarter of the call's time at most: what is left must be enough
-    /// to answer with.
-    async fn slot(
-        &self,
-        deadline: Instant,
-        cancelled: &CancellationToken,
-    ) -> Result<tokio::sync::OwnedSemaphorePermit, CallError> {
-        let patience = deadline.saturating_duration_since(Instant::now()) / 4;
-        let wait = tokio::time::timeout(patience, Arc::clone(&self.slots).acquire_owned());
-        tokio::select! {
-            slot = wait => match slot {
-                Ok(Ok(slot)) => Ok(slot),
-                Ok(Err(closed)) => Err(CallError::internal(closed)),
-                Err(_) => Err(CallError::new(Code::Overloaded, "the host has as many calls as it can hold; try again in a moment")
-                    .retry_after(Duration::from_secs(1))),
-            },
-            () = cancelled.cancelled() => Err(CallError::new(Code::Cancelled, "the caller left before the call began")),
+    /// The tool and the right to call it.
+    fn permit(&self, who: &Arc<Principal>, request: &Request) -> Result<(Arc<Loaded>, Arc<Tool>, Permit), CallError> {
+        let unknown = || {
+            let (request, tool) = (request.id.clone(), request.tool.clone());
+            self.audit.event(Event::ToolForbidden { request, who: Who::from(&**who), tool });
+        };
+        let absent = || CallError::unknown_tool(&request.tool);
+        let published = self.plugins.published();
+        let Some((plugin, tool)) = published.find(&request.tool).cloned() else {
+            unknown();
+            return Err(absent());
+        };
+        let permit = self.policy.current().permit(who, &plugin.name, &tool.name, request.tenants.as_deref());
+        let permit = permit.map_err(|denied| match denied {
+            Denied::Tool => {
+                unknown();
+                absent()
+            }
+            Denied::Tenant => {
+                let tenants = request.tenants.iter().flatten().copied().take(1);
+                for tenant in tenants {
+                    let (request, who) = (request.id.clone(), Who::from(&**who));
+                    self.audit.event(Event::TenantForbidden { request, who, tenant });
+                }
+                CallError::new(Code::Authorization, denied.to_string())
+            }
+        })?;
+        // A transport says so before it comes to this; here it is held for those that do not.
+        if let Some(scopes) = self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name))) {
+            let text = format!("this tool needs a token with the scopes: {}", scopes.join(" "));
+            return Err(CallError::new(Code::Authorization, text));
         }
+        Ok((plugin, tool, permit))
+    }
+
+    /// A place among the calls that run.
+    async fn pass(&self, permit: &Permit, request: &Request, deadline: Instant) -> Result<Pass, CallError> {
+        let who = permit.principal();
+        let charge = Charge::new(permit.scope(), who.issuer(), who.subject(), permit.plugin(), permit.tool());
+        self.traffic.admit(&charge, deadline, &request.cancelled).await.inspect_err(|refused| {
+            let (request, who, limit) = (request.id.clone(), Who::from(&**who), refused.code.as_str().to_owned());
+            self.audit.event(Event::LimitBreached { request, who, limit });
+        })
     }
 }
 

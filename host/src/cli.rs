@@ -1,8 +1,14 @@
 //! The commands, and what they say while they work.
 
+mod api_key;
+mod audit;
 mod banner;
+mod doctor;
+mod keys;
+mod policy;
 mod progress;
 mod run;
+mod token;
 
 pub use run::run;
 
@@ -75,25 +81,47 @@ pub(crate) enum Command {
         #[arg(long = "as", value_name = "NAME")]
         identity: String,
     },
-    /// Print a bearer token for one of the demo's identities, or list them.
-    #[command(after_help = "Example:  curl -H \"Authorization: Bearer $(rowhouse token --as seattle)\" ...")]
+    /// Print a bearer token for one of the demo's identities, list them, or take a token back.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Example:  curl -H \"Authorization: Bearer $(rowhouse token --as seattle)\" ..."
+    )]
     Token {
-        /// Whose. Unset: list the names.
-        #[arg(long = "as", value_name = "NAME")]
-        identity: Option<String>,
-        /// Seconds until it expires. Unset: what the settings say (12 hours).
-        #[arg(long)]
-        seconds: Option<u64>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        print: token::Print,
+        #[command(subcommand)]
+        command: Option<token::TokenCommand>,
     },
+    /// API keys, for callers without an identity provider.
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
+    /// Policies: check a text, explain a decision, try cases.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// The audit trail: read it, verify it, take it along.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Plugins: what would be served, what is refused and why.
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// The database: shape, walls, data.
     #[command(subcommand)]
     Db(DbCommand),
+    /// The host's keys: list them, replace them.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Check a whole deployment and say what to run to mend it.
+    ///
+    /// Exit code 0: nothing to mend. 1: something is unsafe or weak. 2: something could not be looked at.
+    #[command(after_help = "Example:  rowhouse doctor --strict --json")]
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Notes count, too.
+        #[arg(long)]
+        strict: bool,
+    },
     /// The compiler process. Started by the host.
     #[command(name = crate::plugin::WORKER, hide = true)]
     Compile {

@@ -4,20 +4,30 @@
 //! `database.pool.max`),
 //! the command line.
 
+mod audit;
 mod database;
 mod http;
+mod identity;
+mod keys;
 mod plugins;
+mod policy;
+mod secret;
+mod traffic;
 
+pub use audit::Audit;
 pub use database::{Database, Pool};
 pub use http::Http;
+pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
+pub use keys::Keys;
 pub use plugins::{Grant, Limits, Plugins};
+pub use policy::Policy;
+pub use secret::{Secret, SecretError};
+pub use traffic::{Quota, Rate, Traffic};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use uuid::Uuid;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,71 +39,19 @@ pub struct Settings {
     pub database: Database,
     /// Plugins, their grants and the bounds of a call.
     pub plugins: Plugins,
-    /// The demo's identity provider.
+    /// Who is believed.
     pub identity: Identity,
-    /// Who may do what: one rule a role. Empty: the rules Rowhouse ships with.
-    pub policy: Vec<Rule>,
+    /// Who may do what.
+    pub policy: Policy,
+    /// How much, how often, how many at once.
+    pub traffic: Traffic,
+    /// The record of what was done.
+    pub audit: Audit,
+    /// The host's keys, where they are not files of the state directory.
+    pub keys: Keys,
     /// Where keys, compiled code and the embedded database live. Empty: `/var/lib/rowhouse` for root,
     /// `$XDG_DATA_HOME/rowhouse` for everyone else.
     pub state: Option<PathBuf>,
-}
-
-/// The demo's identity provider.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Identity {
-    /// Seconds a printed token is valid. A working day: long enough to try things, short enough to be forgotten.
-    pub token_seconds: u64,
-    /// People besides the demo's own.
-    pub people: Vec<Person>,
-}
-
-/// Someone the issuer vouches for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Person {
-    /// The name on the command line and the token's subject.
-    pub name: String,
-    /// For people to read.
-    pub display_name: String,
-    /// Role names; what a role may do is the policy's business.
-    pub roles: Vec<String>,
-    /// Its own tenants.
-    #[serde(default)]
-    pub tenants: Vec<Uuid>,
-    /// Its own regions.
-    #[serde(default)]
-    pub regions: Vec<String>,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self { token_seconds: 12 * 60 * 60, people: Vec::new() }
-    }
-}
-
-/// What one role may do. A principal has the widest reach of the roles whose rule names the tool.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// The role, as the issuer spells it.
-    pub role: String,
-    /// How far it reaches.
-    pub reach: Reach,
-    /// Tools it may call: exact names, or `*` for every published tool.
-    pub tools: BTreeSet<String>,
-}
-
-/// How far a role reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// The tenants the issuer names as the principal's own.
-    Own,
-    /// Every tenant of the regions the issuer names as the principal's own.
-    Region,
-    /// Every tenant.
-    All,
 }
 
 /// Why the settings cannot be used.

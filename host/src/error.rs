@@ -30,6 +30,10 @@ pub enum Code {
     Authentication,
     /// The caller is known and may not do this.
     Authorization,
+    /// The caller asks faster than it may; waiting helps.
+    RateLimited,
+    /// The caller used up what it may use in a day.
+    QuotaExceeded,
     /// There is no such tool for this caller.
     UnknownTool,
     /// There is no such thing among what the caller may see.
@@ -78,10 +82,12 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the manual and for the test that keeps the manual whole.
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 27] = [
         Code::Validation,
         Code::Authentication,
         Code::Authorization,
+        Code::RateLimited,
+        Code::QuotaExceeded,
         Code::UnknownTool,
         Code::NotFound,
         Code::QueryRejected,
@@ -112,6 +118,8 @@ impl Code {
             Code::Validation => "VALIDATION_ERROR",
             Code::Authentication => "AUTHENTICATION_ERROR",
             Code::Authorization => "AUTHORIZATION_ERROR",
+            Code::RateLimited => "RATE_LIMITED",
+            Code::QuotaExceeded => "QUOTA_EXCEEDED",
             Code::UnknownTool => "UNKNOWN_TOOL",
             Code::NotFound => "NOT_FOUND",
             Code::QueryRejected => "QUERY_REJECTED",
@@ -143,6 +151,8 @@ impl Code {
             Code::Validation
             | Code::Authentication
             | Code::Authorization
+            | Code::RateLimited
+            | Code::QuotaExceeded
             | Code::UnknownTool
             | Code::NotFound
             | Code::QueryRejected

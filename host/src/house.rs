@@ -1,17 +1,25 @@
 //! Opening the house: from settings to a [`Host`] that answers calls.
 //!
 //! Nothing is served before everything is proved: the database is migrated, its walls are up and checked, the pool
-//! has connected, the plugins were looked at. What fails on the way is undone by dropping what was made.
+//! has connected, the policy holds, the plugins were looked at. What fails on the way is undone by dropping what was
+//! made.
 
+mod ground; // The database it stands on.
+mod rounds; // What an open house keeps up with.
+
+pub use ground::Ground;
+
+use crate::audit::{Audit, Event};
 use crate::call::Host;
-use crate::config::Settings;
-use crate::embedded;
-use crate::identity::{DemoIssuer, Identity, Known};
-use crate::keys::Keys;
+use crate::clerk::Clerk;
+use crate::config::{Person, Settings};
+use crate::identity::{self, Identity};
+use crate::keys::{self, Keys};
 use crate::plugin;
-use crate::policy::{Policy, Tenant};
+use crate::policy::{Keeper, Tenant};
 use crate::query::gate::Gate;
-use crate::query::{Database, Logins, Target, TicketKey, catalog};
+use crate::query::{Database, TicketKey, catalog};
+use crate::traffic::Traffic;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use rowhouse_migrations as shape;
@@ -19,9 +27,6 @@ use rowhouse_migrations::retail;
 use secrecy::{ExposeSecret, SecretSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
 use tokio_util::sync::CancellationToken;
 
 /// What opening tells whoever waits for it.
@@ -32,14 +37,6 @@ pub trait Watcher: Send {
     fn count(&mut self, name: &str, what: &str, done: u64, total: u64);
 }
 
-/// A database that is there, and the server behind it where it is our own.
-pub struct Ground {
-    server: Option<embedded::Server>,
-    admin: Config,
-    /// For people: which database this is.
-    pub name: String,
-}
-
 /// An open house.
 pub struct House {
     /// Answers calls.
@@ -48,234 +45,49 @@ pub struct House {
     stop: CancellationToken,
 }
 
-impl Ground {
-    /// Find the database: start the embedded one, or reach the operator's. With `share`, an embedded one that another
-    /// host of this user runs will do; it ends with that host.
-    ///
-    /// # Errors
-    /// What is missing, and what to do.
-    pub async fn find(settings: &Settings, share: bool, watch: &mut dyn Watcher) -> Result<Self> {
-        let Some(url) = settings.database.url.as_ref() else {
-            return Self::embedded(settings, share, watch).await;
-        };
-        // A URL holds a password: the parser's own error would quote it.
-        let admin: Config = url.expose_secret().parse().map_err(|_| {
-            anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL; write postgres://user:password@host:5432/database")
-        })?;
-        if admin.get_dbname().is_none() {
-            bail!("DATABASE_URL names no database; add its name: postgres://user:password@host:5432/database");
-        }
-        let ground = Self { server: None, admin, name: "your PostgreSQL".to_owned() };
-        let client = ground.admin().await?;
-        let version: String = client.query_one("SHOW server_version", &[]).await?.get(0);
-        watch.step("database", &format!("your PostgreSQL {version}"));
-        Ok(Self { name: format!("your PostgreSQL {version}"), ..ground })
-    }
-
-    async fn embedded(settings: &Settings, share: bool, watch: &mut dyn Watcher) -> Result<Self> {
-        let database = &settings.database;
-        let options = embedded::Options {
-            state_dir: Some(settings.state_dir()),
-            archive: database.postgres_archive.clone(),
-            bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
-            backend_memory: database.backend_memory,
-            durable: database.durable,
-            ..embedded::Options::default()
-        };
-        let mut on = |event| match event {
-            embedded::Event::Step { .. } => {}
-            embedded::Event::Bytes { done, total } => watch.count("database", "bytes fetched", done, total),
-            embedded::Event::Count { done, total } => watch.count("database", "files unpacked", done, total),
-        };
-        let server = match embedded::Server::start(&options, &mut on).await {
-            // Another host of this user runs it: a client that starts its own host joins in.
-            Err(embedded::Error::Locked(dir)) if share => {
-                let admin = embedded::join(&options).await.map_err(|_| embedded::Error::Locked(dir))?;
-                let name = "embedded PostgreSQL, run by another rowhouse".to_owned();
-                watch.step("database", &name);
-                return Ok(Self { server: None, admin, name });
-            }
-            other => other.context("start the embedded PostgreSQL")?,
-        };
-        let name = format!("embedded PostgreSQL {} (data: {})", server.version(), server.data_dir().display());
-        watch.step("database", &name);
-        Ok(Self { admin: server.admin(), server: Some(server), name })
-    }
-
-    /// A connection of the administrator. It ends when the client is dropped.
-    ///
-    /// # Errors
-    /// Where the database cannot be reached.
-    pub async fn admin(&self) -> Result<Client> {
-        let (client, connection) = self.admin.connect(NoTls).await.with_context(|| {
-            "reach the database; check that it runs and that DATABASE_URL (or --database) is right".to_owned()
-        })?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    /// Bring the schema up to date, raise the walls, set the logins, and refuse what is unsafe.
-    ///
-    /// # Errors
-    /// A migration that failed, or every unsafe thing found, each with the statement that mends it.
-    pub async fn prepare(&self, settings: &Settings, keys: &Keys, watch: &mut dyn Watcher) -> Result<()> {
-        let mut admin = self.admin().await?;
-        let domains = if settings.serves_demo() { shape::Domains::CoreAndRetail } else { shape::Domains::Core };
-        let report = shape::migrate(&mut admin, domains).await?;
-        watch.step("migrations", &format!("{} applied now, {} in all", report.applied.len(), report.total));
-        let harden = settings.database.harden.unwrap_or(self.server.is_some());
-        if harden {
-            shape::harden(&admin).await?;
-        }
-        adopt_or_refuse(&admin, keys, settings.database.adopt).await?;
-        if !settings.database.adopt {
-            self.refuse_foreign_logins(&admin, keys).await?;
-        }
-        let ticket = keys.ticket.expose_secret();
-        shape::install_ticket_key(&admin, &keys.ticket_name(), ticket).await?;
-        // Room for two hosts at once (a rolling restart, a stdio host beside a served one) and for connections that
-        // are being closed, which still count for a moment.
-        let connections = u16::try_from(2 * settings.database.pool.most() + 2).unwrap_or(u16::MAX);
-        for role in shape::AGENT_ROLES {
-            shape::set_login(&admin, role, keys.password(role).expose_secret(), connections).await?;
-        }
-        let walls = if shape::is_hardened(&admin).await? {
-            "up"
-        } else {
-            "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
-        };
-        refuse_unsafe(&admin).await?;
-        watch.step("walls", walls);
-        Ok(())
-    }
-
-    /// The login roles belong to the whole server, and so do their passwords, which follow from the ticket key: a host
-    /// of another database there, with another key, would be locked out. Only a superuser can see whether a role has
-    /// a password at all.
-    async fn refuse_foreign_logins(&self, admin: &Client, keys: &Keys) -> Result<()> {
-        let superuser: String = admin.query_one("SHOW is_superuser", &[]).await?.get(0);
-        if superuser != "on" {
-            return Ok(());
-        }
-        let taken =
-            "SELECT rolname::text FROM pg_catalog.pg_authid WHERE rolname = ANY($1) AND rolpassword IS NOT NULL";
-        for row in admin.query(taken, &[&shape::AGENT_ROLES.as_slice()]).await? {
-            let role: String = row.get(0);
-            let mut login = self.admin.clone();
-            login.user(&role).password(keys.password(&role).expose_secret());
-            let refused = match login.connect(NoTls).await {
-                Ok(_) => false,
-                Err(error) => error.code() == Some(&SqlState::INVALID_PASSWORD),
-            };
-            if refused {
-                bail!(
-                    "the role {role} of this server has the password of a host with another ticket key. To serve from \
-                     here, too, copy `keys/ticket.key` from that host's state directory into this one's; to lock that \
-                     host out, run `rowhouse db migrate --adopt`"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Fill the demo's tables, unless they are filled.
-    ///
-    /// # Errors
-    /// Where the data cannot be written.
-    pub async fn seed(&self, scale: f64, watch: &mut dyn Watcher) -> Result<()> {
-        let mut admin = self.admin().await?;
-        if retail::is_seeded(&admin).await? {
-            watch.step("data", "there already");
-            return Ok(());
-        }
-        let mut on = |at: retail::Progress| watch.count("seeding", at.step, at.done, at.total);
-        let seeded = retail::seed(&mut admin, scale, &mut on).await?;
-        watch.step(
-            "data",
-            &format!("{} products, {} customers, {} orders", seeded.products, seeded.customers, seeded.orders),
-        );
-        Ok(())
-    }
-
-    /// Waits until a database of our own ends by itself, which it should not, and says why. For ever where the
-    /// database is the operator's: that one may come back.
-    pub async fn ended(&self) -> anyhow::Error {
-        match &self.server {
-            Some(server) => server.ended().await.into(),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Stop the database, where it is ours.
-    ///
-    /// # Errors
-    /// Where the server does not stop.
-    pub async fn leave(self) -> Result<()> {
-        match self.server {
-            Some(server) => Ok(server.stop().await?),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Stop at the first start on a database whose walls have a hole.
-async fn refuse_unsafe(admin: &Client) -> Result<()> {
-    let findings = shape::lint(admin).await?;
-    let (fatal, rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| finding.fatal);
-    for finding in rest {
-        // Some name hundreds of functions; `rowhouse db check` tells them all, with what to run.
-        let object: String = finding.object.chars().take(80).collect();
-        tracing::warn!(rule = %finding.rule, object = %object, "the database could be safer; see `rowhouse db check`");
-    }
-    if fatal.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = fatal
-        .iter()
-        .map(|found| format!("\n  {}: {}\n    mend it with: {}", found.rule, found.object, found.mend))
-        .collect();
-    bail!("the database is not safe to serve from:{}", lines.concat())
-}
-
-/// Every host of a database shares one ticket key. A database that knows another belongs to another host: going on
-/// would lock that one out.
-async fn adopt_or_refuse(admin: &Client, keys: &Keys, adopt: bool) -> Result<()> {
-    let others = shape::other_ticket_keys(admin, &keys.ticket_name()).await?;
-    if others.is_empty() {
-        return Ok(());
-    }
-    if !adopt {
-        bail!(
-            "this database is served by a host with another ticket key ({}). To serve it from here, too, copy \
-             `keys/ticket.key` from that host's state directory into this one's; to take it over, and lock that host \
-             out, run `rowhouse db migrate --adopt`",
-            others.join(", ")
-        );
-    }
-    for kid in others {
-        shape::retire_ticket_key(admin, &kid, 0).await?;
-    }
-    Ok(())
-}
-
-/// The demo's issuer, with everyone the demo and the settings know.
-pub fn identity(keys: &Keys, settings: &Settings) -> Identity {
-    let people = settings.identity.people.iter().map(|person| Known {
-        name: person.name.clone(),
-        display_name: person.display_name.clone(),
-        roles: person.roles.clone(),
-        tenants: person.tenants.clone(),
-        regions: person.regions.clone(),
-    });
+/// Whom the settings believe, with everyone the demo and the settings know. Without a `clerk` for printing tokens only.
+///
+/// # Errors
+/// A setting that cannot be used.
+pub fn identity(keys: &Keys, settings: &Settings, clerk: Option<Clerk>) -> Result<Identity, identity::Error> {
     let demo = settings.serves_demo().then(retail::demo_identities).into_iter().flatten();
-    let known = demo.map(|person| Known {
+    let people = demo.map(|person| Person {
         name: person.key.to_string(),
         display_name: person.display_name.to_string(),
         roles: person.roles.iter().map(ToString::to_string).collect(),
         tenants: person.tenants.to_vec(),
         regions: person.regions.iter().map(ToString::to_string).collect(),
+        scopes: settings.identity.scopes.clone(),
     });
-    Identity::new(DemoIssuer::new(keys.issuer.expose_secret(), known.chain(people)))
+    let seeds = identity::Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() };
+    Identity::open(&settings.identity, &settings.http.resource(), seeds, people.collect(), clerk)
+}
+
+/// The host's own issuer has no login: whoever can read the state directory prints tokens. Fine on one machine, and
+/// refused where others can reach the host, unless the operator asks for it by name.
+///
+/// # Errors
+/// What to set.
+pub fn refuse_own_issuer(settings: &Settings) -> Result<()> {
+    let wanted = settings.identity.demo == Some(true);
+    if settings.identity.trusts_own_issuer() && !settings.http.is_local() && !wanted {
+        bail!(
+            "this host would be reachable from elsewhere and believes tokens that `rowhouse token` prints. Name a real \
+             issuer in [[identity.issuers]], or turn those tokens off (`identity.demo = false`) and use API keys \
+             (`rowhouse api-key create`); to serve with them all the same, set `identity.demo = true`"
+        );
+    }
+    Ok(())
+}
+
+/// The key tickets are signed with.
+fn ticket_key(keys: &Keys) -> TicketKey {
+    TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) }
+}
+
+/// The directory of tenants, as policies see it.
+pub fn tenants(rows: Vec<shape::TenantRow>) -> Vec<Tenant> {
+    rows.into_iter().map(|t| Tenant { id: t.id, name: t.name, region: t.region }).collect()
 }
 
 impl House {
@@ -292,22 +104,26 @@ impl House {
     ) -> Result<Self> {
         let admin = ground.admin().await?;
         let catalog = catalog::read(&admin, &settings.database.schemas).await?;
-        let directory = shape::tenants(&admin).await?;
+        let directory = tenants(shape::tenants(&admin).await?);
         drop(admin);
-        let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations());
-        let target = Target {
-            search_path: catalog.search_path().to_vec(),
-            config: ground.admin.clone(),
-            logins: Logins {
-                one: keys.password("rowhouse_one"),
-                some: keys.password("rowhouse_some"),
-                all: keys.password("rowhouse_all"),
-            },
-        };
-        let ticket =
-            TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) };
-        let database = Database::connect(target, ticket, Arc::new(gate), settings.database.pool.clone()).await?;
         let stop = CancellationToken::new();
+        // What was started ends with an opening that fails.
+        let undo = stop.clone().drop_guard();
+        let clerk = Clerk::start(ground.clerk(keys), stop.clone());
+        let identity = identity(keys, settings, Some(clerk.clone()))?;
+        let policy = Arc::new(Keeper::open(&settings.policy, directory).context("the policy cannot be used")?);
+        watch.step(
+            "policy",
+            &format!("{} policies over {} tenants", policy.current().len(), policy.current().directory().len()),
+        );
+        let calls = settings.plugins.concurrent_calls;
+        let traffic =
+            Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
+        let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
+        let gate = Arc::new(Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()));
+        let target = ground.target(keys, catalog.search_path().to_vec());
+        let pool = settings.database.pool.clone();
+        let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
         let plugins = plugin::open(&settings.plugins, compiler, &settings.state_dir(), stop.clone())
             .await
             .map_err(|e| anyhow::anyhow!(e))?;
@@ -318,18 +134,22 @@ impl House {
         for why in published.refused.values() {
             watch.step("refused", &why.to_string());
         }
-        let tenants = directory.into_iter().map(|t| Tenant { id: t.id, name: t.name, region: t.region }).collect();
-        let rules = if settings.policy.is_empty() { Policy::default_rules() } else { settings.policy.clone() };
-        let host = Host {
-            identity: identity(keys, settings),
-            policy: ArcSwap::from_pointee(Policy::new(rules, tenants)),
+        let host = Arc::new(Host {
+            identity,
+            policy,
+            traffic,
             plugins,
             database,
             catalog: ArcSwap::from_pointee(catalog),
+            audit,
             limits: settings.plugins.limits.clone(),
-            slots: Arc::new(Semaphore::new(settings.plugins.concurrent_calls as usize)),
-        };
-        Ok(Self { host: Arc::new(host), ground, stop })
+        });
+        host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
+        host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
+        let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
+        rounds::start(&host, &clerk, told, &stop);
+        undo.disarm();
+        Ok(Self { host, ground, stop })
     }
 
     /// Which database this house stands on.
@@ -337,13 +157,16 @@ impl House {
         &self.ground
     }
 
-    /// Close the pool, then the database where it is ours.
+    /// Close the pool, write what is left of books and trail, then close the database where it is ours.
     ///
     /// # Errors
     /// Where the server does not stop.
     pub async fn close(self) -> Result<()> {
-        self.stop.cancel();
         self.host.database.close().await;
+        self.host.traffic.close().await;
+        self.host.audit.event(Event::HostStopped {});
+        self.host.audit.close().await;
+        self.stop.cancel();
         self.ground.leave().await
     }
 }

@@ -1,29 +1,58 @@
 //! Who is asking.
 //!
-//! A [`Principal`] can only be made here, from a proof: a bearer token that verifies, or the name an operator gave on
-//! the command line of a local (stdio) server. Everything after this room takes the `Principal` as given.
+//! A [`Principal`] can only be made here, from a proof: an access token of an issuer that is believed, an API key, or
+//! the name an operator gave on the command line of a local (stdio) server. Everything after this room takes the
+//! `Principal` as given.
 
-mod demo;
+pub mod api_key; // Keys for callers without an identity provider.
+mod copy; // The host's own tables, in memory.
+mod demo; // The host's own issuer.
+mod issuer; // What makes a token a proof.
+mod key; // An issuer's public key.
+mod keyset; // An issuer's keys, kept fresh.
+pub mod revoked; // Tokens that were taken back.
+mod source; // Where an issuer's keys come from.
+mod strict; // JSON that can be read in one way only.
+mod token; // A token, read but not believed.
+mod unproven; // Why not.
 
-pub use demo::{DemoIssuer, Known, TOKEN_AUDIENCE};
+pub use unproven::{Reason, Unproven};
 
+use crate::clerk::Clerk;
+use crate::config::{self, Person};
+use crate::keys::Key;
+use api_key::{ApiKeys, Entry};
+use arc_swap::ArcSwap;
+use demo::Demo;
+use issuer::Issuer;
+use keyset::Pace;
 use moka::sync::Cache;
+use revoked::{Mark, Revoked};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use token::Token;
 use uuid::Uuid;
 
 /// Someone whose identity was proved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
+    issuer: String,
     subject: String,
     display_name: String,
     roles: Vec<String>,
     tenants: Vec<Uuid>,
     regions: Vec<String>,
+    scopes: Vec<String>,
 }
 
 impl Principal {
+    /// Who vouches for it (`iss`). One subject of two issuers is two principals.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The stable name at the issuer (`sub`).
     pub fn subject(&self) -> &str {
         &self.subject
@@ -48,106 +77,273 @@ impl Principal {
     pub fn regions(&self) -> &[String] {
         &self.regions
     }
+
+    /// What this proof may be used for (OAuth scopes).
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
 }
 
-/// Why a proof was not accepted. One text for every reason: a caller who forges must not learn how far it came. The
-/// reason itself is for the log.
+/// What a proof amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Who was proved.
+    pub principal: Principal,
+    /// When whatever stands on it, such as an open stream, has to end. The end of the proof; a day from now for one
+    /// that never ends by itself, so that nothing outlives by more what it stood on.
+    pub until: SystemTime,
+}
+
+/// The private keys of the host's own issuer: Ed25519 seeds.
+#[derive(Clone, Copy)]
+pub struct Seeds<'a> {
+    /// Signs, and is believed.
+    pub current: &'a Key,
+    /// Signed before the last rotation; still believed, while its tokens have not ended.
+    pub previous: Option<&'a Key>,
+}
+
+/// Identity cannot be set up as the settings say: which one, and what to write instead.
 #[derive(Debug, thiserror::Error)]
-#[error("a valid bearer token is required")]
-pub struct Unproven(#[source] pub(crate) crate::error::BoxError);
+#[error("{0}")]
+pub struct Error(String);
 
-/// Proofs remembered at once. A proof takes some 500 bytes; more callers than this only pay for the signature again.
-const REMEMBERED: u64 = 10_000;
+/// Bytes of proofs remembered at once. A usual one takes a kilobyte; callers beyond it only pay for the signature
+/// again.
+const REMEMBERED: u64 = 32 << 20;
 
-/// How long a proof is remembered. Checking a signature costs a tenth of a call; a minute later it is checked again.
+/// How long a proof is remembered at most. Checking a signature costs a tenth of a call; a minute later it is checked
+/// again, so a signing key that was withdrawn is believed for no more than that after the host has heard of it.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// A token that was verified, and when it ends.
-#[derive(Clone)]
+/// How long something may stand on a proof that has no end of its own.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A proof that was verified.
 struct Proved {
     principal: Principal,
-    expires: SystemTime,
+    /// When it ends by itself, leeway not counted.
+    expires: Option<SystemTime>,
+    source: Source,
+    weight: u32,
+}
+
+/// What has to be looked at again each time.
+enum Source {
+    Token(Mark),
+    ApiKey(String, Arc<Entry>),
+}
+
+/// What asking an issuer for its keys came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The issuer, as the settings name it.
+    pub issuer: String,
+    /// Keys the settings allow the use of, or what stood in the way.
+    pub usable: Result<usize, String>,
+    /// Seconds its clock is ahead of ours, if its answer had a date.
+    pub ahead: Option<i64>,
+    /// Seconds the two may disagree, by the settings.
+    pub leeway: u64,
 }
 
 /// Verifies proofs. One for the whole process; cheap to clone.
 #[derive(Clone)]
-pub struct Identity {
-    issuer: Arc<DemoIssuer>,
-    /// By SHA-256 of the token, so that the token itself is kept nowhere.
-    proved: Cache<[u8; 32], Proved>,
+pub struct Identity(Arc<Inner>);
+
+struct Inner {
+    /// Our own issuer, with the keys of the day.
+    demo: ArcSwap<Demo>,
+    /// Whether tokens of our own issuer are believed.
+    own: bool,
+    /// In the order of the settings; ours is not among them.
+    issuers: Vec<Issuer>,
+    revoked: Option<Revoked>,
+    api_keys: Option<ApiKeys>,
+    scopes: Vec<String>,
+    tool_scopes: BTreeMap<String, Vec<String>>,
+    /// By SHA-256 of the proof, so that the proof itself is kept nowhere.
+    proved: Cache<[u8; 32], Arc<Proved>>,
 }
 
 impl Identity {
-    /// Accept the tokens of this issuer and no other.
-    pub fn new(issuer: DemoIssuer) -> Self {
-        let proved = Cache::builder().max_capacity(REMEMBERED).time_to_live(MEMORY).build();
-        Self { issuer: Arc::new(issuer), proved }
-    }
-
-    /// The principal a bearer token proves.
+    /// Believe whom the settings say.
+    ///
+    /// `resource` is this host's own public URL, the audience of tokens for it; `seeds` the private keys of our own
+    /// issuer; `people` those the host brings along, beside the ones of the settings, which win over them. Without a
+    /// `clerk` nothing is known of revocations and API keys are off: for commands that only print tokens, never for a
+    /// host that serves. With one, must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`Unproven`] for a token that is malformed, not signed by the issuer, for another audience, expired or not yet
-    /// valid.
-    pub fn from_bearer(&self, token: &str) -> Result<Principal, Unproven> {
-        let key: [u8; 32] = Sha256::digest(token).into();
-        if let Some(proved) = self.proved.get(&key)
-            && proved.expires > SystemTime::now()
-        {
-            return Ok(proved.principal);
+    /// A setting that cannot be used, or a system without certificates while there are issuers to reach.
+    pub fn open(
+        settings: &config::Identity,
+        resource: &str,
+        seeds: Seeds<'_>,
+        people: Vec<Person>,
+        clerk: Option<Clerk>,
+    ) -> Result<Self, Error> {
+        let configured = |issuer| Issuer::configured(issuer, resource, Pace::USUAL);
+        let issuers = settings.issuers.iter().map(configured).collect::<Result<_, _>>()?;
+        let revoked = clerk.clone().map(Revoked::follow);
+        let api_keys = clerk.filter(|_| settings.api_keys).map(ApiKeys::follow);
+        let demo = Demo::new(seeds, people.into_iter().chain(settings.people.clone()));
+        Self::assemble(settings, issuers, demo, revoked, api_keys)
+    }
+
+    fn assemble(
+        settings: &config::Identity,
+        issuers: Vec<Issuer>,
+        demo: Demo,
+        revoked: Option<Revoked>,
+        api_keys: Option<ApiKeys>,
+    ) -> Result<Self, Error> {
+        let mut names = HashSet::new();
+        if let Some(twice) = issuers.iter().find(|issuer| !names.insert(issuer.name())) {
+            return Err(Error(format!("identity.issuers: {} is there twice", twice.name())));
         }
-        let (principal, expires) = self.issuer.verify(token)?;
-        self.proved.insert(key, Proved { principal: principal.clone(), expires });
-        Ok(principal)
+        let (own, demo) = (settings.trusts_own_issuer(), ArcSwap::from_pointee(demo));
+        let proved = Cache::builder()
+            .max_capacity(REMEMBERED)
+            .weigher(|_, proved: &Arc<Proved>| proved.weight)
+            .time_to_live(MEMORY)
+            .build();
+        let (scopes, tool_scopes) = (settings.scopes.clone(), settings.tool_scopes.clone());
+        Ok(Self(Arc::new(Inner { demo, own, issuers, revoked, api_keys, scopes, tool_scopes, proved })))
+    }
+
+    /// What a bearer token (RFC 6750) proves: an access token, or an API key.
+    ///
+    /// # Errors
+    /// [`Unproven`], with one text for every reason.
+    pub async fn from_bearer(&self, token: &str) -> Result<Proof, Unproven> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let now = SystemTime::now();
+        let remembered = self.0.proved.get(&digest).filter(|proved| proved.expires.is_none_or(|end| end > now));
+        let proved = match remembered {
+            Some(proved) => proved,
+            None => {
+                let proved = Arc::new(self.0.prove(token).await?);
+                self.0.proved.insert(digest, Arc::clone(&proved));
+                proved
+            }
+        };
+        self.0.check(&proved.source).await?;
+        Ok(Proof { principal: proved.principal.clone(), until: proved.expires.unwrap_or(now + DAY) })
     }
 
     /// The principal an operator named for a local server, who needs no token: whoever can start the process can read
     /// its files.
     ///
     /// # Errors
-    /// [`Unproven`] when there is no such identity.
+    /// [`Unproven`] when there is no such person.
     pub fn local(&self, name: &str) -> Result<Principal, Unproven> {
-        self.issuer.local(name)
+        self.0.demo.load().local(name)
     }
 
-    /// A token for one of the demo's identities.
+    /// A token of our own issuer for one of the people it knows.
     ///
     /// # Errors
-    /// [`Unproven`] when there is no such identity.
+    /// [`Unproven`] when there is no such person ([`Reason::UnknownPerson`]), or when this host would not believe the
+    /// token ([`Reason::TurnedOff`]).
     pub fn issue(&self, name: &str, lifetime: Duration) -> Result<String, Unproven> {
-        self.issuer.issue(name, lifetime)
+        if !self.0.own {
+            return Err(Unproven::new(Reason::TurnedOff, "tokens of the host's own issuer are off (identity.demo)"));
+        }
+        self.0.demo.load().issue(name, lifetime)
+    }
+
+    /// Sign our own issuer's tokens with another key from now on, and believe those signed with the one before it.
+    pub fn set_seeds(&self, seeds: Seeds<'_>) {
+        self.0.demo.store(Arc::new(self.0.demo.load().with(seeds)));
     }
 
     /// The names [`Identity::local`] and [`Identity::issue`] know.
     pub fn names(&self) -> Vec<String> {
-        self.issuer.names()
+        self.0.demo.load().names()
+    }
+
+    /// Whether tokens of the host's own issuer are believed. It has no login: fine to try things on one machine, not
+    /// for a host that others reach.
+    pub fn trusts_own_issuer(&self) -> bool {
+        self.0.own
+    }
+
+    /// The issuers a client can get a token from, for the protected resource metadata (RFC 9728).
+    pub fn authorization_servers(&self) -> Vec<String> {
+        let published = self.0.issuers.iter().filter(|issuer| issuer.published().is_some());
+        published.map(|issuer| issuer.name().to_owned()).collect()
+    }
+
+    /// Every scope there is a use for (`scopes_supported` of RFC 9728), each once.
+    pub fn all_scopes(&self) -> Vec<String> {
+        let all = self.0.scopes.iter().chain(self.0.tool_scopes.values().flatten());
+        all.fold(Vec::new(), |mut seen, scope| {
+            if !seen.contains(scope) {
+                seen.push(scope.clone());
+            }
+            seen
+        })
+    }
+
+    /// The scopes every call needs: what a client without a proof is told to ask for (RFC 6750, section 3).
+    pub fn needed_scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+
+    /// All scopes the principal would need, to call this tool (`plugin/tool`) or at all, if it lacks one of them:
+    /// what a `403` with `insufficient_scope` names, in one challenge. Nothing, if it has them.
+    pub fn lacking(&self, principal: &Principal, tool: Option<&str>) -> Option<Vec<String>> {
+        let more = tool.and_then(|tool| self.0.tool_scopes.get(tool)).into_iter().flatten();
+        let needed: Vec<String> = self.0.scopes.iter().chain(more).cloned().collect();
+        needed.iter().any(|scope| !principal.scopes.contains(scope)).then_some(needed)
+    }
+
+    /// Fetch every issuer's keys now, for warming up and for the doctor.
+    pub async fn refresh(&self) -> Vec<Asked> {
+        let mut found = Vec::new();
+        for issuer in &self.0.issuers {
+            if let Some(keys) = issuer.published() {
+                let usable = Arc::clone(&keys).refresh().await;
+                let (issuer, leeway) = (issuer.name().to_owned(), issuer.leeway());
+                found.push(Asked { issuer, usable, ahead: keys.ahead(), leeway });
+            }
+        }
+        found
+    }
+}
+
+impl Inner {
+    async fn prove(&self, text: &str) -> Result<Proved, Unproven> {
+        // What a proof becomes is no longer than the proof, a fixed part aside.
+        let weight = 512 + u32::try_from(text.len()).unwrap_or(u32::MAX / 2);
+        if api_key::is_meant(text) {
+            let off = || Unproven::new(Reason::TurnedOff, "API keys are off (identity.api_keys)");
+            let (id, entry) = self.api_keys.as_ref().ok_or_else(off)?.prove(text).await?;
+            let (principal, expires) = (entry.principal.clone(), entry.expires);
+            return Ok(Proved { principal, expires, source: Source::ApiKey(id, entry), weight });
+        }
+        let token = Token::read(text)?;
+        let name = token.name("iss")?;
+        let (demo, mut all) = (self.demo.load(), self.issuers.iter());
+        let own = Some(demo.issuer()).filter(|own| self.own && own.name() == name);
+        let issuer = all.find(|issuer| issuer.name() == name).or(own);
+        let issuer = issuer.ok_or_else(|| Unproven::new(Reason::UnknownIssuer, "its issuer is not believed"))?;
+        let grant = issuer.prove(&token, SystemTime::now()).await?;
+        let mark = revoked::mark(issuer.name(), &grant.id);
+        Ok(Proved { principal: grant.principal, expires: Some(grant.expires), source: Source::Token(mark), weight })
+    }
+
+    /// What can change between two uses of one proof.
+    async fn check(&self, source: &Source) -> Result<(), Unproven> {
+        match (source, &self.revoked, &self.api_keys) {
+            (Source::Token(mark), Some(revoked), _) => revoked.check(*mark).await,
+            (Source::Token(_), None, _) => Ok(()),
+            (Source::ApiKey(id, entry), _, Some(keys)) => keys.check(id, entry).await,
+            (Source::ApiKey(..), _, None) => Err(Unproven::new(Reason::TurnedOff, "API keys are off")),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_remembered_ends_with_the_token() {
-        let person = Known {
-            name: "ann".to_owned(),
-            display_name: "Ann".to_owned(),
-            roles: Vec::new(),
-            tenants: Vec::new(),
-            regions: Vec::new(),
-        };
-        let identity = Identity::new(DemoIssuer::new(&[7; 32], [person]));
-        let token = identity.issue("ann", Duration::from_secs(60)).unwrap();
-        let key: [u8; 32] = Sha256::digest(&token).into();
-        let ann = identity.from_bearer(&token).unwrap();
-        assert!(identity.proved.get(&key).is_some_and(|proved| proved.expires > SystemTime::now()));
-        assert_eq!(identity.from_bearer(&token).unwrap(), ann);
-        // Remembered and over: verified again, not believed.
-        let forged = "not a token";
-        let key: [u8; 32] = Sha256::digest(forged).into();
-        identity.proved.insert(key, Proved { principal: ann, expires: SystemTime::now() - Duration::from_secs(1) });
-        assert!(identity.from_bearer(forged).is_err());
-        assert!(identity.from_bearer("never seen").is_err());
-    }
-}
+mod tests;

@@ -12,11 +12,15 @@ pub mod config; // Every setting, read once.
 pub mod error; // What can go wrong, sorted by who can act.
 pub mod keys; // The host's own secrets.
 pub mod embedded; // A PostgreSQL of our own.
+pub mod clerk; // The host's own tables.
 pub mod identity; // Who is asking: a proof becomes a Principal.
 pub mod policy; // What they may: a Principal becomes a Permit.
+pub mod traffic; // How much, how often, how many at once.
+pub mod audit; // Who did what.
 pub mod query; // The door to the rows: a Permit opens a TenantTx.
 pub mod plugin; // The tools, in their sandbox.
 pub mod call; // The street, as one function.
 pub mod mcp; // The protocol, at the front door.
 pub mod house; // Opening and closing.
+pub mod doctor; // Is it all as it should be?
 pub mod cli; // The commands.

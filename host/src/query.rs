@@ -14,6 +14,7 @@ mod lane;
 mod packed;
 mod pool;
 mod rows;
+mod tally;
 mod ticket;
 mod trip;
 mod value;
@@ -23,16 +24,18 @@ pub use lane::{Logins, Target};
 pub use packed::{Batch, Packed, PackedData};
 pub use pool::{LaneStatus, Status};
 pub use rows::{Column, Rows};
+pub use tally::Ran;
 pub use ticket::TicketKey;
 pub use value::{Kind, Value};
 
-use crate::policy::Permit;
+use crate::policy::{Permit, Readable};
 use arc_swap::ArcSwap;
 use gate::Gate;
 use lane::Lane;
 use pool::Pool;
 use std::sync::Arc;
 use std::time::Duration;
+use tally::Tally;
 use ticket::{Claims, Signer};
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
@@ -88,7 +91,7 @@ pub struct Database(Arc<Shared>);
 
 struct Shared {
     settings: crate::config::Pool,
-    signer: Signer,
+    signer: ArcSwap<Signer>,
     gate: ArcSwap<Gate>,
     pool: Pool,
 }
@@ -111,7 +114,7 @@ impl Database {
         if target.config.get_ssl_mode() == SslMode::Require {
             return Err(Error::Tls);
         }
-        let signer = Signer::new(&key, Duration::from_secs(settings.ticket_ttl_seconds));
+        let signer = ArcSwap::from_pointee(Signer::new(&key, settings.ticket_ttl()));
         let pool = Pool::new(&target, &settings);
         let database = Self(Arc::new(Shared { settings, signer, gate: ArcSwap::new(gate), pool }));
         database.ready().await.map_err(Error::Unreachable)?;
@@ -125,13 +128,25 @@ impl Database {
         let settings = &self.0.settings;
         TenantTx {
             lane: Lane::of(permit.scope()),
-            claims: self.0.signer.claims(permit),
+            claims: self.0.signer.load().claims(permit),
+            readable: permit.readable(self.0.gate.load().tables()),
+            tally: Tally::default(),
             rows: bounds.rows.min(settings.rows),
             bytes: bounds.bytes.min(settings.answer_bytes),
             deadline: Instant::now() + bounds.time,
             cancel,
             database: self.clone(),
         }
+    }
+
+    /// Sign tickets with another key from now on. The database must know it already.
+    pub fn set_ticket_key(&self, key: &TicketKey) {
+        self.0.signer.store(Arc::new(Signer::new(key, self.0.settings.ticket_ttl())));
+    }
+
+    /// Log in with other passwords from now on. Connections that are open stay open.
+    pub fn set_logins(&self, logins: &Logins) {
+        self.0.pool.set_logins(logins);
     }
 
     /// Hold statements against another gate from now on: the readable relations changed.
@@ -174,6 +189,8 @@ pub struct TenantTx {
     database: Database,
     lane: Lane,
     claims: Claims,
+    readable: Arc<Readable>,
+    tally: Tally,
     rows: u32,
     bytes: usize,
     deadline: Instant,
@@ -188,8 +205,23 @@ impl TenantTx {
     /// # Errors
     /// Every [`SqlCode`]; see there.
     pub async fn run(&self, statement: &str, parameters: &[Value]) -> Result<Rows, SqlError> {
+        let fingerprint = match self.admit(statement, parameters) {
+            Ok(fingerprint) => fingerprint,
+            Err(refused) => {
+                let refused = Err(refused);
+                self.tally.add(None, Duration::ZERO, &refused);
+                return refused;
+            }
+        };
+        let began = Instant::now();
+        let outcome = self.travel(statement, parameters, fingerprint.clone()).await;
+        self.tally.add(Some(fingerprint), began.elapsed(), &outcome);
+        outcome
+    }
+
+    /// Run a statement that was admitted.
+    async fn travel(&self, statement: &str, parameters: &[Value], fingerprint: String) -> Result<Rows, SqlError> {
         let shared = &self.database.0;
-        let fingerprint = self.admit(statement, parameters)?;
         let order = Order {
             statement: statement.to_owned(),
             parameters: parameters.to_vec(),
@@ -205,7 +237,7 @@ impl TenantTx {
             link = shared.pool.link(self.lane, self.deadline) => link?,
         };
         // Signed last: it is good for seconds, and for this backend only.
-        let ticket = shared.signer.sign(&self.claims, link.backend);
+        let ticket = shared.signer.load().sign(&self.claims, link.backend);
         let stop = self.cancel.child_token();
         let dropped = stop.clone().drop_guard();
         // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
@@ -216,6 +248,16 @@ impl TenantTx {
         let outcome = task.await;
         dropped.disarm();
         outcome.map_err(SqlError::unavailable)?
+    }
+
+    /// The statements that were run until now, those that were refused included.
+    pub fn ran(&self) -> Vec<Ran> {
+        self.tally.all()
+    }
+
+    /// The part of the catalog this call may read.
+    pub fn sees(&self, catalog: &catalog::Catalog) -> catalog::Catalog {
+        catalog.seen_by(&|schema, relation| self.readable.contains(schema, relation))
     }
 
     /// Distinct values of a column of a listed table, in order, as text, nulls left out; at most `max`, which is held
@@ -230,7 +272,7 @@ impl TenantTx {
         column: &str,
         max: u32,
     ) -> Result<Vec<String>, SqlError> {
-        let statement = catalog.samples(table, column, max)?;
+        let statement = self.sees(catalog).samples(table, column, max)?;
         let rows = self.run(&statement, &[]).await?;
         Ok((0..rows.len()).filter_map(|row| rows.cell(row, 0)).map(str::to_owned).collect())
     }
@@ -249,7 +291,8 @@ impl TenantTx {
         if parameters.iter().map(Value::size).sum::<usize>() > settings.parameter_bytes {
             return invalid(format!("the parameters have more than {} bytes together", settings.parameter_bytes));
         }
-        let checked = self.database.0.gate.load().check(statement).map_err(|refusal| {
+        let may_read = |schema: &str, relation: &str| self.readable.contains(schema, relation);
+        let checked = self.database.0.gate.load().check_as(statement, &may_read).map_err(|refusal| {
             let code = if refusal.syntax { SqlCode::Invalid } else { SqlCode::Rejected };
             SqlError::new(code, refusal.message).at(refusal.position)
         })?;

@@ -13,7 +13,9 @@ BEGIN
     -- sees a plain comparison. Members of nothing, owners of nothing.
     ('rowhouse_one',  'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 8'),
     ('rowhouse_some', 'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 8'),
-    ('rowhouse_all',  'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 8')) AS v(name, attributes)
+    ('rowhouse_all',  'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 8'),
+    -- Keeps the host's own books (revocations, keys, usage, audit) and reaches no tenant's table.
+    ('rowhouse_clerk', 'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE CONNECTION LIMIT 8')) AS v(name, attributes)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = r.name) THEN
       BEGIN
@@ -54,6 +56,6 @@ BEGIN
   END IF;
   -- Agent roles connect and nothing else: no temporary tables, no schemas of their own.
   EXECUTE format('REVOKE TEMPORARY, CREATE ON DATABASE %I FROM PUBLIC', current_database());
-  EXECUTE format('GRANT CONNECT ON DATABASE %I TO rowhouse_one, rowhouse_some, rowhouse_all', current_database());
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO rowhouse_one, rowhouse_some, rowhouse_all, rowhouse_clerk', current_database());
 END $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

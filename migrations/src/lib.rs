@@ -18,11 +18,14 @@ mod ticket_key; // The key the host signs tickets with.
 
 pub use error::Error;
 pub use harden::{HardenReport, harden, is_hardened};
-pub use lint::{Finding, lint};
-pub use login::{AGENT_ROLES, set_login};
+pub use lint::{Finding, Level, lint};
+pub use login::{AGENT_ROLES, CLERK_ROLE, set_login, set_passwords};
 pub use migrate::{Domains, Report, migrate};
 pub use tenants::{TenantRow, tenants};
-pub use ticket_key::{install_ticket_key, other_ticket_keys, retire_ticket_key};
+pub use ticket_key::{
+    HostKey, announce_ticket_key, host_keys, install_ticket_key, other_ticket_keys, retire_ticket_key,
+    rotate_context_key,
+};
 
 /// The functions a statement may call, one list for both walls: [`harden`] keeps these for PUBLIC, the host's parser
 /// admits no others. Names separated by white space; `#` starts a comment. See [`allowed_functions`].

@@ -11,6 +11,9 @@ use crate::error::{Doing as _, Error};
 /// The login roles, one for each shape of scope: one tenant, several, all.
 pub const AGENT_ROLES: [&str; 3] = ["rowhouse_one", "rowhouse_some", "rowhouse_all"];
 
+/// The login role of the host's own books. It reaches no tenant's table.
+pub const CLERK_ROLE: &str = "rowhouse_clerk";
+
 /// Defaults of every agent role in this database. Set when absent, so that an operator's own value stays.
 const DEFAULTS: [(&str, &str); 8] = [
     ("default_transaction_read_only", "on"),
@@ -30,20 +33,40 @@ pub(crate) const EXTENSION_SCHEMAS: &str = "
     WHERE n.nspname = 'ext' OR n.oid IN (
       SELECT e.extnamespace FROM pg_catalog.pg_extension e WHERE e.extname IN ('vector', 'pg_trgm', 'unaccent'))";
 
-/// Sets password and connection limit of an agent role. The server gets a SCRAM verifier, so the password is in no
-/// server log. Roles belong to the cluster: every database of it sees the change.
+/// Sets password and connection limit of an agent role or of the clerk. The server gets a SCRAM verifier, so the
+/// password is in no server log. Roles belong to the cluster: every database of it sees the change.
 ///
 /// Each connection may use a core and several times `work_mem`, so keep the limit small: 8 is what a new role has.
 ///
 /// # Errors
 /// [`Error::NotAnAgentRole`] for any other role; [`Error::Database`] when the role is missing (run [`crate::migrate`]).
 pub async fn set_login(admin: &Client, role: &str, password: &str, connection_limit: u16) -> Result<(), Error> {
-    let role =
-        AGENT_ROLES.into_iter().find(|known| *known == role).ok_or_else(|| Error::NotAnAgentRole(role.to_owned()))?;
+    let role = known(role)?;
     // Safe to splice: base64, digits, `$` and `:` only.
     let verifier = scram_sha_256(password.as_bytes());
     let statement = format!("ALTER ROLE {role} LOGIN CONNECTION LIMIT {connection_limit} PASSWORD '{verifier}'");
     alter_shared(admin, &statement).await.doing("set the login of an agent role")
+}
+
+/// Gives login roles new passwords, all in one transaction, and leaves everything else about them. Open connections
+/// stay open.
+///
+/// # Errors
+/// As [`set_login`].
+pub async fn set_passwords(admin: &Client, passwords: &[(&str, &str)]) -> Result<(), Error> {
+    let mut statements = Vec::with_capacity(passwords.len());
+    for (role, password) in passwords {
+        let role = known(role)?;
+        // Safe to splice: base64, digits, `$` and `:` only.
+        statements.push(format!("ALTER ROLE {role} PASSWORD '{}'", scram_sha_256(password.as_bytes())));
+    }
+    alter_shared(admin, &statements.join("; ")).await.doing("set the passwords of the login roles")
+}
+
+/// A login role of ours.
+fn known(role: &str) -> Result<&'static str, Error> {
+    let mut known = AGENT_ROLES.into_iter().chain([CLERK_ROLE]);
+    known.find(|known| *known == role).ok_or_else(|| Error::NotAnAgentRole(role.to_owned()))
 }
 
 /// Fills in missing defaults, and sets the search path to the schemas that hold registered tables.

@@ -40,6 +40,8 @@ const CORE: Domain = Domain {
     migrations: &[
         ("V1__context", include_str!("../core/V1__context.sql")),
         ("V2__tenants", include_str!("../core/V2__tenants.sql")),
+        ("V3__books", include_str!("../core/V3__books.sql")),
+        ("V4__rotate", include_str!("../core/V4__rotate.sql")),
     ],
 };
 

@@ -1,10 +1,12 @@
-//! The key the host signs tickets with, as the database keeps it.
+//! The keys of the database: the one the host signs tickets with, and the one it keeps to itself.
 //!
 //! The database gets the two pads of HMAC (RFC 2104), not the key: a check is then two hashes without a byte loop in
 //! SQL. They are as secret as the key.
 
+use std::time::SystemTime;
+
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::error::{Doing as _, Error};
 use crate::harden;
@@ -14,12 +16,40 @@ const BLOCK: usize = 64;
 /// As many bytes as the digest has; a shorter key would be the weakest part.
 const SHORTEST_KEY: usize = 32;
 
-/// Makes `key` valid for tickets that name `kid`, from now on and until [`retire_ticket_key`]. Safe to repeat; the
-/// same `kid` with another key replaces it. Two may live at once, so that hosts can change over one by one.
+/// A key of the database, without the key itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostKey {
+    /// `ticket`, or `ctx` for the one the database keeps to itself.
+    pub usage: String,
+    /// What tickets, or contexts, call it by.
+    pub kid: String,
+    /// When it was made or installed.
+    pub since: SystemTime,
+    /// When it ends. None: it is in use until it is replaced.
+    pub ends: Option<SystemTime>,
+}
+
+/// Makes `key` valid for tickets that name `kid`, from now on and until [`retire_ticket_key`], and deletes keys that
+/// ended. Safe to repeat; the same `kid` with another key replaces it. Two may live at once, so that hosts can change
+/// over one by one.
 ///
 /// # Errors
 /// [`Error::BadKeyId`], [`Error::ShortKey`] (under 32 bytes), [`Error::Database`].
 pub async fn install_ticket_key(admin: &Client, kid: &str, key: &[u8]) -> Result<(), Error> {
+    put(admin, kid, key, None).await?;
+    sweep(admin).await
+}
+
+/// Makes `key` valid for `seconds` only: the first step of a replacement. Should the second never come, the key ends
+/// by itself, and no host is told that this database belongs to another.
+///
+/// # Errors
+/// As [`install_ticket_key`].
+pub async fn announce_ticket_key(admin: &Client, kid: &str, key: &[u8], seconds: u32) -> Result<(), Error> {
+    put(admin, kid, key, Some(f64::from(seconds))).await
+}
+
+async fn put(admin: &Client, kid: &str, key: &[u8], seconds: Option<f64>) -> Result<(), Error> {
     let letters = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
     if kid.is_empty() || kid.len() > 64 || !kid.bytes().all(letters) {
         return Err(Error::BadKeyId);
@@ -38,9 +68,11 @@ pub async fn install_ticket_key(admin: &Client, kid: &str, key: &[u8]) -> Result
     }
     let installed = admin
         .execute(
-            "INSERT INTO rowhouse_private.key (usage, kid, ipad, opad) VALUES ('ticket', $1, $2, $3)
-             ON CONFLICT (usage, kid) DO UPDATE SET ipad = excluded.ipad, opad = excluded.opad, not_after = 'infinity'",
-            &[&kid, &ipad.as_slice(), &opad.as_slice()],
+            "INSERT INTO rowhouse_private.key (usage, kid, ipad, opad, not_after)
+             VALUES ('ticket', $1, $2, $3, coalesce(clock_timestamp() + $4 * interval '1 second', 'infinity'))
+             ON CONFLICT (usage, kid) DO UPDATE
+             SET ipad = excluded.ipad, opad = excluded.opad, not_after = excluded.not_after",
+            &[&kid, &ipad.as_slice(), &opad.as_slice(), &seconds],
         )
         .await;
     if quiet {
@@ -63,26 +95,62 @@ pub async fn retire_ticket_key(admin: &Client, kid: &str, grace_seconds: u32) ->
         )
         .await
         .doing("retire the ticket key")?;
-    admin
-        .execute("DELETE FROM rowhouse_private.key WHERE usage = 'ticket' AND not_after <= clock_timestamp()", &[])
-        .await
-        .doing("delete ended ticket keys")?;
-    Ok(())
+    sweep(admin).await
 }
 
-/// The other live ticket keys: those of hosts that do not share `kid`.
+/// Puts a new context key in the place of the one policies verify with. It is made in the database and never leaves
+/// it; the old one is good for ten minutes more, far longer than any transaction that began with it. Returns the new
+/// one's name.
+///
+/// # Errors
+/// [`Error::Database`], e.g. when `admin` may not act as `rowhouse_keeper`.
+pub async fn rotate_context_key(admin: &Client) -> Result<String, Error> {
+    let row = admin
+        .query_one("SELECT rowhouse_private.rotate_context()", &[])
+        .await
+        .doing("replace the context key (run `rowhouse db migrate` first)")?;
+    Ok(row.get(0))
+}
+
+/// The ticket keys of hosts that do not share one of `ours`. One that is on its way out is nobody's any more.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub async fn other_ticket_keys(admin: &Client, kid: &str) -> Result<Vec<String>, Error> {
+pub async fn other_ticket_keys(admin: &Client, ours: &[String]) -> Result<Vec<String>, Error> {
     let rows = admin
         .query(
-            "SELECT kid FROM rowhouse_private.key WHERE usage = 'ticket' AND kid <> $1 AND not_after > now() ORDER BY kid",
-            &[&kid],
+            "SELECT kid FROM rowhouse_private.key
+             WHERE usage = 'ticket' AND kid <> ALL ($1) AND not_after = 'infinity' ORDER BY kid",
+            &[&ours],
         )
         .await
         .doing("look for the keys of other hosts")?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Every key the database has, those that ended and were not deleted yet among them.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn host_keys(admin: &Client) -> Result<Vec<HostKey>, Error> {
+    let rows = admin
+        .query(
+            "SELECT usage, kid, created_at, nullif(not_after, 'infinity') FROM rowhouse_private.key
+             ORDER BY usage DESC, created_at, kid",
+            &[],
+        )
+        .await
+        .doing("list the keys")?;
+    let key = |row: &Row| HostKey { usage: row.get(0), kid: row.get(1), since: row.get(2), ends: row.get(3) };
+    Ok(rows.iter().map(key).collect())
+}
+
+async fn sweep(admin: &Client) -> Result<(), Error> {
+    admin
+        .execute("DELETE FROM rowhouse_private.key WHERE not_after <= clock_timestamp()", &[])
+        .await
+        .doing("delete ended keys")?;
+    Ok(())
 }
 
 /// The key laid over HMAC's inner and outer pad. A key longer than a block is hashed first, as the standard says.

@@ -5,7 +5,6 @@ use crate::patience::soon;
 use rowhouse::config::{Person, Settings};
 use rowhouse::house::{Ground, identity};
 use rowhouse::keys::Keys;
-use secrecy::SecretString;
 
 /// A host with another key would change what the first one logs in with: it is refused before it changes anything,
 /// on the same database and on another one of the same server.
@@ -21,7 +20,7 @@ async fn a_host_with_another_key_is_refused() {
         ("another_tenancy", "has the password"),
     ] {
         let mut settings = settings(shared);
-        settings.database.url = Some(SecretString::from(shared.url_of(database)));
+        settings.database.url = Some(shared.url_of(database).into());
         let ground = soon(Ground::find(&settings, false, &mut Silent)).await.expect("the database");
         let refused = soon(ground.prepare(&settings, &foreign, &mut Silent)).await.expect_err(database).to_string();
         for part in [part, "keys/ticket.key", "rowhouse db migrate --adopt"] {
@@ -40,7 +39,7 @@ async fn people_come_from_the_settings() {
     let shared = shared().await;
     let keys = Keys::open(&shared.state).expect("keys");
     let mut settings = settings(shared);
-    let names = |settings: &Settings| identity(&keys, settings).names();
+    let names = |settings: &Settings| identity(&keys, settings, None).expect("identity").names();
     assert!(names(&settings).contains(&"seattle".to_owned()));
     settings.database.schemas = vec!["shop".to_owned()];
     assert_eq!(names(&settings), Vec::<String>::new());
@@ -50,7 +49,8 @@ async fn people_come_from_the_settings() {
         roles: vec!["store_manager".to_owned()],
         tenants: vec![uuid::Uuid::nil()],
         regions: Vec::new(),
+        scopes: vec!["mcp:tools".to_owned()],
     }];
-    let acme = identity(&keys, &settings).local("acme").expect("known");
+    let acme = identity(&keys, &settings, None).expect("identity").local("acme").expect("known");
     assert_eq!((acme.tenants(), acme.roles()), (&[uuid::Uuid::nil()][..], &["store_manager".to_owned()][..]));
 }

@@ -6,7 +6,6 @@ use crate::patience::soon;
 use rowhouse::embedded;
 use rowhouse::house::Ground;
 use rowhouse::keys::Keys;
-use secrecy::SecretString;
 use tokio_postgres::NoTls;
 
 /// What opens a hole, and a word of the rule that finds it.
@@ -59,7 +58,7 @@ async fn holes_are_refused_and_what_is_printed_mends_them() {
     let url = format!("postgres://postgres:{password}@{socket}/{}", embedded::DATABASE);
     let mut mine = settings(shared().await);
     mine.state = Some(home.state());
-    mine.database.url = Some(SecretString::from(url.clone()));
+    mine.database.url = Some(url.clone().into());
     let keys = Keys::open(&home.state()).expect("keys");
     let ground = Ground::find(&mine, false, &mut Silent).await.expect("the database");
     soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect("a safe database");

@@ -3,4 +3,5 @@
 pub mod guests;
 pub mod machine;
 pub mod node;
+pub mod redis;
 pub mod setup;

@@ -165,7 +165,7 @@ impl Bench {
         .await;
         let server = app.url().trim_start_matches("http://").trim_end_matches("/mcp").parse().expect("an address");
         let who = app.principal(WHO);
-        let permit = app.host.policy.load().permit(&who, QUERY).expect("a store manager may ask");
+        let permit = app.host.policy.current().permit(&who, "sales", QUERY, None).expect("a store manager may ask");
         let Scope::One(tenant) = *permit.scope() else { panic!("a store manager has one store") };
         let keys = Keys::open(&shared.state).expect("the keys of the shared state");
         let config = shared.url.parse().expect("the shared database's URL");
@@ -238,7 +238,12 @@ impl Bench {
                 let (host, token) = (Arc::clone(&self.app.host), Arc::<str>::from(self.app.token(WHO)));
                 load::within(callers, calls, move |_| {
                     let (host, token) = (Arc::clone(&host), Arc::clone(&token));
-                    async move { assert_eq!(host.identity().from_bearer(&token).expect("our own token").subject(), WHO) }
+                    async move {
+                        assert_eq!(
+                            host.identity().from_bearer(&token).await.expect("our own token").principal.subject(),
+                            WHO
+                        )
+                    }
                 })
                 .await
             }

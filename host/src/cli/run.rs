@@ -1,19 +1,18 @@
 //! From a command to its work.
 
 use super::progress::Progress;
-use super::{Cli, Command, Common, DbCommand, PluginCommand, banner};
-use crate::config::Settings;
+use super::{Cli, Command, Common, DbCommand, PluginCommand, api_key, audit, banner, doctor, keys, policy, token};
+use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
+use crate::policy::Subject;
 use crate::{mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
-use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +46,8 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Demo { scale, listen, no_serve } => demo(settings, scale, listen, no_serve).await,
         Command::Serve { listen } => {
             settings.http.listen = listen.unwrap_or(settings.http.listen);
-            let listener = bind(&settings).await?;
+            house::refuse_own_issuer(&settings)?;
+            let listener = bind(&mut settings).await?;
             let mut watch = Progress::new(false);
             let house = open(&settings, false, None, &mut watch).await?;
             drop(watch);
@@ -55,9 +55,31 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             serve(house, &settings, listener).await
         }
         Command::Stdio { identity } => stdio(settings, &identity).await,
-        Command::Token { identity, seconds, json } => token(&settings, identity, seconds, json),
+        Command::Token { command: None, print } => token::print(&settings, print),
+        Command::Token { command: Some(command), .. } => {
+            on_ground(&settings, async |ground| token::run(command, &ground.admin().await?).await).await
+        }
+        Command::ApiKey(command) => {
+            on_ground(&settings, async |ground| {
+                let admin = ground.admin().await?;
+                let directory = house::tenants(shape::tenants(&admin).await?);
+                api_key::run(command, &settings, &admin, &directory).await
+            })
+            .await
+        }
+        Command::Policy(command) => policies(&settings, command).await,
+        Command::Audit(command) => {
+            on_ground(&settings, async |ground| {
+                let keys = Keys::with(&settings.state_dir(), &settings.keys)?;
+                let spool = settings.audit.directory(&settings.state_dir());
+                audit::run(command, &ground.admin().await?, &keys.audit, &spool).await
+            })
+            .await
+        }
         Command::Plugin(PluginCommand::List { json }) => plugins(&settings, json).await,
         Command::Db(command) => db(&settings, command).await,
+        Command::Keys(command) => keys::run(&settings, command).await,
+        Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
         Command::Compile { .. } => Ok(ExitCode::SUCCESS),
     }
 }
@@ -71,7 +93,17 @@ fn settings(common: &Common) -> Result<Settings> {
     match common.database.as_deref() {
         None => {}
         Some("embedded") => settings.database.url = None,
-        Some(url) => settings.database.url = Some(SecretString::from(url)),
+        Some(url) => {
+            // The environment has the same URL when it came from there; only what was typed is there for all to read.
+            let typed = std::env::var("DATABASE_URL").as_deref() != Ok(url);
+            if typed && holds_password(url) {
+                tracing::warn!(
+                    "--database has a password in it, and every account of this machine can read a command line; set \
+                     DATABASE_URL instead, or write database.url = {{ file = \"/path\" }} into rowhouse.toml"
+                );
+            }
+            settings.database.url = Some(Secret::from(url.to_owned()));
+        }
     }
     if let Some(archive) = &common.postgres_archive {
         settings.database.postgres_archive = Some(archive.clone());
@@ -82,7 +114,15 @@ fn settings(common: &Common) -> Result<Settings> {
     if let Some(problem) = settings.database.pool.fault() {
         bail!("database.pool: {problem}");
     }
+    if let Some(problem) = settings.audit.fault() {
+        bail!("audit: {problem}");
+    }
     Ok(settings)
+}
+
+/// Whether a database URL carries a password; one that cannot be read is refused elsewhere.
+fn holds_password(url: &str) -> bool {
+    url.parse::<tokio_postgres::Config>().is_ok_and(|config| config.get_password().is_some())
 }
 
 fn log(common: &Common) -> Result<()> {
@@ -101,18 +141,21 @@ fn log(common: &Common) -> Result<()> {
     Ok(())
 }
 
-async fn bind(settings: &Settings) -> Result<TcpListener> {
+/// Take the port, and put the one that was given in place of a 0 in the settings.
+async fn bind(settings: &mut Settings) -> Result<TcpListener> {
     let address = settings.http.listen;
-    TcpListener::bind(address).await.with_context(|| {
+    let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
             "listen on {address}: is another server there? choose another address with --listen, such as 127.0.0.1:0"
         )
-    })
+    })?;
+    settings.http.listen = listener.local_addr()?;
+    Ok(listener)
 }
 
 /// Open the house; `demo` fills the demo's tables to this scale first.
 async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
-    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
+    let keys = Keys::with(&settings.state_dir(), &settings.keys).map_err(|e| anyhow::anyhow!(e))?;
     let ground = Ground::find(settings, share, watch).await?;
     ground.prepare(settings, &keys, watch).await?;
     if let Some(scale) = demo {
@@ -135,7 +178,8 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
     }
     settings.http.listen = listen.unwrap_or(settings.http.listen);
     // The port first: a minute of seeding for a port that is taken would be a minute lost.
-    let listener = bind(&settings).await?;
+    house::refuse_own_issuer(&settings)?;
+    let listener = bind(&mut settings).await?;
     let mut watch = Progress::new(false);
     let house = open(&settings, false, Some(scale), &mut watch).await?;
     drop(watch);
@@ -199,28 +243,31 @@ async fn wait_for_signal() {
     }
 }
 
-fn token(settings: &Settings, name: Option<String>, seconds: Option<u64>, json: bool) -> Result<ExitCode> {
-    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
-    let identity = house::identity(&keys, settings);
-    let Some(name) = name else {
-        let names = identity.names();
-        if json {
-            println!("{}", serde_json::json!({ "identities": names }));
-        } else {
-            println!("{}", names.join("\n"));
+/// Do something with the database, and leave it as it was found: one of our own that nobody ran is stopped again.
+async fn on_ground(settings: &Settings, work: impl AsyncFnOnce(&Ground) -> Result<ExitCode>) -> Result<ExitCode> {
+    // Standard output belongs to what the command answers.
+    let ground = Ground::find(settings, true, &mut Progress::new(true)).await?;
+    let code = work(&ground).await;
+    ground.leave().await?;
+    code
+}
+
+/// Policies speak about the tenants of the database where one is set, and of the demo otherwise: writing a policy must
+/// not need a database that runs.
+async fn policies(settings: &Settings, command: policy::PolicyCommand) -> Result<ExitCode> {
+    let directory = match &settings.database.url {
+        None => policy::demo_directory(),
+        Some(_) => {
+            let ground = Ground::find(settings, true, &mut Progress::new(true)).await?;
+            house::tenants(shape::tenants(&ground.admin().await?).await?)
         }
-        return Ok(ExitCode::SUCCESS);
     };
-    let seconds = seconds.unwrap_or(settings.identity.token_seconds);
-    let token = identity
-        .issue(&name, Duration::from_secs(seconds))
-        .map_err(|_| anyhow::anyhow!("no identity named {name:?}; known: {}", identity.names().join(", ")))?;
-    if json {
-        println!("{}", serde_json::json!({ "identity": name, "token": token, "expires_in": seconds }));
-    } else {
-        println!("{token}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let keys = Keys::with(&settings.state_dir(), &settings.keys)?;
+    let identity = house::identity(&keys, settings, None)?;
+    policy::run(command, &settings.policy, directory, &|name| {
+        let known = || anyhow::anyhow!("no identity named {name:?}; known: {}", identity.names().join(", "));
+        Ok(Subject::from(&identity.local(name).map_err(|_| known())?))
+    })
 }
 
 async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
@@ -260,7 +307,7 @@ async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
 }
 
 async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
-    let keys = Keys::open(&settings.state_dir()).map_err(|e| anyhow::anyhow!(e))?;
+    let keys = Keys::with(&settings.state_dir(), &settings.keys).map_err(|e| anyhow::anyhow!(e))?;
     let mut watch = Progress::new(false);
     let ground = Ground::find(settings, true, &mut watch).await?;
     let code = match command {
@@ -278,27 +325,8 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ground.seed(scale, &mut watch).await?;
             ExitCode::SUCCESS
         }
-        DbCommand::Check { json } => check(&ground, json).await?,
+        DbCommand::Check { json } => doctor::database(&ground, json).await?,
     };
     ground.leave().await?;
     Ok(code)
-}
-
-async fn check(ground: &Ground, json: bool) -> Result<ExitCode> {
-    let findings = shape::lint(&ground.admin().await?).await?;
-    if json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|f| serde_json::json!({ "fatal": f.fatal, "rule": f.rule, "object": f.object, "mend": f.mend }))
-            .collect();
-        println!("{}", serde_json::json!({ "findings": list }));
-    } else if findings.is_empty() {
-        println!("nothing to mend");
-    }
-    if !json {
-        for f in &findings {
-            println!("{}  {}: {}\n    {}", if f.fatal { "UNSAFE " } else { "warning" }, f.rule, f.object, f.mend);
-        }
-    }
-    Ok(if findings.iter().any(|f| f.fatal) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -4,7 +4,7 @@ mod pool;
 
 pub use pool::Pool;
 
-use secrecy::SecretString;
+use super::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
     /// Your own PostgreSQL, as a role that may create roles and schemas. Unset: a private one is run.
-    #[serde(skip_serializing, deserialize_with = "secret")]
-    pub url: Option<SecretString>,
+    #[serde(skip_serializing)]
+    pub url: Option<Secret>,
     /// The schemas plugins may read, in the order in which an unqualified name is looked for. `retail` is the demo's;
     /// leave it out and the demo's tables are neither made nor served.
     pub schemas: Vec<String>,
@@ -48,9 +48,4 @@ impl Default for Database {
             pool: Pool::default(),
         }
     }
-}
-
-/// A secret is read like any text, and never written back.
-fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
 }

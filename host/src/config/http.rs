@@ -11,6 +11,12 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The endpoint's path.
     pub path: String,
+    /// The endpoint's address as callers know it, such as `https://tools.example/mcp`: what tokens must name as their
+    /// audience (RFC 8707) and what clients are told. Unset: `http://`, the address listened on, the path.
+    pub public_url: Option<String>,
+    /// The request header that may name the tenants a call is about, as UUIDs with commas between. It can only narrow
+    /// what the caller may see.
+    pub tenant_header: String,
     /// `Host` headers that are served, as `name` or `name:port`. Empty: the loopback names. A browser page that made
     /// a name of its own point here (DNS rebinding) is stopped by this.
     pub allowed_hosts: Vec<String>,
@@ -41,6 +47,8 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             path: "/mcp".to_owned(),
+            public_url: None,
+            tenant_header: "x-rls-user-id".to_owned(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body: 1 << 20,
@@ -52,5 +60,17 @@ impl Default for Http {
             sse_keep_alive_seconds: 15,
             drain_seconds: 10,
         }
+    }
+}
+
+impl Http {
+    /// The endpoint's canonical address: the resource that tokens are for.
+    pub fn resource(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}{}", self.listen, self.path))
+    }
+
+    /// Whether only this machine can knock.
+    pub fn is_local(&self) -> bool {
+        self.listen.ip().is_loopback() && self.public_url.is_none() && self.allowed_hosts.is_empty()
     }
 }

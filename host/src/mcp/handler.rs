@@ -6,9 +6,10 @@ use crate::call::{Host, Request};
 use crate::error::{Blame, CallError, Code};
 use crate::identity::Principal;
 use crate::plugin::Listener;
+use http::HeaderValue;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult,
-    ConstString, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, ConstString, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
     ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
     ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
     ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscriptionFilter, Tool,
@@ -18,6 +19,7 @@ use rmcp::{RoleServer, ServerHandler};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 /// What the server tells a model about itself.
 const INSTRUCTIONS: &str = "Tools answer from one PostgreSQL database and show only the rows the caller may see. \
@@ -36,6 +38,8 @@ pub(super) struct Shared {
     pub(super) who: Arc<Principal>,
     /// How tools are listed.
     pub(super) listing: Listing,
+    /// The request header that may name tenants.
+    pub(super) tenant_header: String,
     /// Ends subscriptions with their proper last word; calls under way go on.
     pub(super) drain: CancellationToken,
 }
@@ -52,6 +56,47 @@ impl Handler {
     /// A new handler; as cheap as the reference count it takes.
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared), threshold: Default::default(), watching: OnceLock::new() }
+    }
+}
+
+/// Who asks: whom the request's own proof named, over HTTP; whom the operator named, on standard input.
+fn asking<'a>(cx: &'a RequestContext<RoleServer>, shared: &'a Shared) -> &'a Arc<Principal> {
+    let parts = cx.extensions.get::<http::request::Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Arc<Principal>>()).unwrap_or(&shared.who)
+}
+
+impl Handler {
+    /// The tenants the request names in its header, if it has one. On standard input there are no headers.
+    fn tenants(&self, cx: &RequestContext<RoleServer>) -> Result<Option<Vec<Uuid>>, CallError> {
+        let Some(parts) = cx.extensions.get::<http::request::Parts>() else { return Ok(None) };
+        let name = &self.shared.tenant_header;
+        let mut given = parts.headers.get_all(name).iter().peekable();
+        if given.peek().is_none() {
+            return Ok(None);
+        }
+        let parse = |value: &HeaderValue| -> Option<Vec<Uuid>> {
+            value.to_str().ok()?.split(',').map(|id| Uuid::try_parse(id.trim()).ok()).collect()
+        };
+        match given.map(parse).collect::<Option<Vec<_>>>() {
+            Some(tenants) => Ok(Some(tenants.concat())),
+            None => Err(CallError::new(
+                Code::Validation,
+                format!("the header {name} must name tenants by their ids, with commas between"),
+            )),
+        }
+    }
+
+    /// A failed call's result; a protocol error where MCP asks for one.
+    fn failed(&self, error: CallError, id: &str, tool: &str, modern: bool) -> Result<CallToolResult, ErrorData> {
+        report(&error, id, tool);
+        if error.code == Code::UnknownTool {
+            return Err(ErrorData::invalid_params(error.to_string(), None));
+        }
+        let mut result = answer::failure(&error, id);
+        if modern {
+            answer::stamp(&mut result.meta);
+        }
+        Ok(result)
     }
 }
 
@@ -127,7 +172,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.shared.host.tools(&self.shared.who);
+        let tools = self.shared.host.tools(asking(&cx, &self.shared));
         // A cursor is the last name of the page before. It holds across a swap of the tools: the list goes on after
         // that name, whether it is still there or not.
         let start = match request.and_then(|request| request.cursor) {
@@ -161,30 +206,30 @@ impl ServerHandler for Handler {
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let modern = is_modern(&cx);
-        let id = uuid::Uuid::new_v4().to_string();
+        let id = Uuid::new_v4().to_string();
         let tool = request.name.into_owned();
+        let tenants = match self.tenants(&cx) {
+            Ok(tenants) => tenants,
+            Err(error) => return Ok(self.failed(error, &id, &tool, modern)?.into()),
+        };
         let (ear, mouth) = listener::pair(&cx, modern, &self.threshold).unzip();
         let call = Request {
             id: id.clone(),
             tool: tool.clone(),
             arguments: request.arguments.unwrap_or_default(),
+            tenants,
             listener: ear.map(|ear| ear as Arc<dyn Listener>),
             cancelled: cx.ct.clone(),
         };
-        let call = self.shared.host.call(&self.shared.who, call);
+        let who = Arc::clone(asking(&cx, &self.shared));
+        let call = self.shared.host.call(&who, call);
         let outcome = match mouth {
             Some(mouth) => mouth.during(call).await,
             None => call.await,
         };
         let mut result = match outcome {
             Ok(found) => answer::answer(found),
-            Err(error) => {
-                report(&error, &id, &tool);
-                if error.code == Code::UnknownTool {
-                    return Err(ErrorData::invalid_params(error.to_string(), None));
-                }
-                answer::failure(&error, &id)
-            }
+            Err(error) => return Ok(self.failed(error, &id, &tool, modern)?.into()),
         };
         if modern {
             answer::stamp(&mut result.meta);

@@ -1,30 +1,35 @@
 //! MCP over streamable HTTP, behind a door that rmcp does not have.
 //!
-//! In order: who is it (401), room for one more (429, 503), a body of a size and shape worth reading (413, 400), the
-//! caller's own sessions (404), then rmcp. Whatever comes back is JSON, also where rmcp says plain text.
+//! In order: who is it (401), room for one more (429, 503), a body of a size and shape worth reading (413, 400), what
+//! its token is for (403), the caller's own sessions (404), then rmcp. Whatever comes back is JSON, also where rmcp says
+//! plain text.
 
 mod callers;
+mod challenge;
 mod envelope;
 mod refusal;
 
 use self::callers::{Caller, Callers};
+use self::challenge::{Challenge, WELL_KNOWN};
 use self::envelope::Envelope;
 use self::refusal::Refusal;
 use super::answer;
+use crate::audit::Event;
 use crate::call::Host;
 use crate::config::Http;
-use crate::identity::Principal;
-use axum::Router;
+use crate::identity::{Proof, Reason};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::serve::{Listener, ListenerExt};
+use axum::{Json, Router};
 use futures_util::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +57,12 @@ pub async fn run(
     let door = Arc::new(Door {
         in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
         callers: Callers::new(Arc::clone(&host), settings.clone(), shutdown.clone(), cut.clone()),
+        challenge: Challenge::new(
+            &settings.resource(),
+            &host.identity.authorization_servers(),
+            host.identity.needed_scopes(),
+            &host.identity.all_scopes(),
+        ),
         host,
         settings,
     });
@@ -86,17 +97,33 @@ struct Door {
     host: Arc<Host>,
     settings: Http,
     callers: Callers,
+    challenge: Challenge,
     in_flight: Arc<Semaphore>,
 }
 
 fn router(door: Arc<Door>) -> Router {
     let greeting = format!("Rowhouse speaks MCP at {}\n", door.settings.path);
-    Router::new()
+    let mut router = Router::new();
+    // Where a client looks first, and where one looks that knows only the host (RFC 9728, section 3.1).
+    let own = format!("{WELL_KNOWN}{}", door.settings.path.trim_end_matches('/'));
+    for path in BTreeSet::from([WELL_KNOWN.to_owned(), own]) {
+        router = router.route(&path, get(about));
+    }
+    router
         .route("/", get(move || std::future::ready(greeting.clone())))
         .route("/health/live", get(|| std::future::ready("live\n")))
         .route(&door.settings.path, any(endpoint))
         .fallback(|State(door): State<Arc<Door>>| std::future::ready(Refusal::no_such_path(&door.settings.path)))
         .with_state(door)
+}
+
+/// The protected resource metadata (RFC 9728): which authorization servers' tokens open this endpoint. Any page may read
+/// it: it is what a client without a token starts from.
+async fn about(State(door): State<Arc<Door>>) -> Response {
+    match door.challenge.document() {
+        Some(document) => ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(document)).into_response(),
+        None => Refusal::no_such_path(&door.settings.path).into_response(),
+    }
 }
 
 async fn endpoint(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -115,10 +142,13 @@ struct Held {
 
 impl Door {
     async fn pass(&self, request: Request) -> Result<Response, Refusal> {
-        let who = self.who(request.headers())?;
+        let Proof { principal, until } = self.who(request.headers()).await?;
+        let who = Arc::new(principal);
         let in_flight = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Refusal::busy())?;
-        let caller = self.callers.find(who)?;
-        let (parts, body) = request.into_parts();
+        let caller = self.callers.find(Arc::clone(&who))?;
+        let (mut parts, body) = request.into_parts();
+        // The session is the caller's, the proof is the request's: it may carry other scopes than the first one did.
+        parts.extensions.insert(Arc::clone(&who));
         let method = parts.method.clone();
         caller.check_session(&method, &parts.headers).await?;
         let (envelope, bytes) = match method {
@@ -129,6 +159,13 @@ impl Door {
             }
             _ => (Envelope::default(), Bytes::new()),
         };
+        let lacking = match envelope.tool() {
+            Some(tool) => self.host.lacking(&who, tool),
+            None => None,
+        };
+        if let Some(scopes) = lacking.or_else(|| self.host.identity.lacking(&who, None)) {
+            return Err(Refusal::insufficient(&self.challenge, envelope.id(), &scopes));
+        }
         let stream = match method == Method::GET || envelope.is("subscriptions/listen") {
             true => Some(caller.open_stream()?),
             false => None,
@@ -149,23 +186,28 @@ impl Door {
             Method::GET => None,
             _ => Some(in_flight),
         };
-        Ok(hold(response, Held { _in_flight: in_flight, _stream: stream, _caller: caller }))
+        Ok(hold(response, until, Held { _in_flight: in_flight, _stream: stream, _caller: caller }))
     }
 
-    /// The caller a bearer token proves.
-    fn who(&self, headers: &HeaderMap) -> Result<Principal, Refusal> {
+    /// What a bearer token proves.
+    async fn who(&self, headers: &HeaderMap) -> Result<Proof, Refusal> {
+        let refuse = |given| Refusal::unproven(&self.challenge, given);
         let mut given = headers.get_all(AUTHORIZATION).iter();
         let Some(first) = given.next() else {
-            return Err(Refusal::unproven(false));
+            return Err(refuse(false));
         };
         let token = match first.to_str().ok().and_then(|value| value.split_once(' ')) {
             // Two proofs of two callers would leave it to chance who is asking.
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && given.next().is_none() => token.trim(),
-            _ => return Err(Refusal::unproven(true)),
+            _ => {
+                self.host.audit.event(Event::TokenRejected { reason: Reason::Malformed.as_str(), remote: None });
+                return Err(refuse(true));
+            }
         };
-        self.host.identity().from_bearer(token).map_err(|error| {
+        self.host.identity().from_bearer(token).await.map_err(|error| {
             tracing::info!(error = answer::chain(&error), "refused a token");
-            Refusal::unproven(true)
+            self.host.audit.event(Event::TokenRejected { reason: error.reason().as_str(), remote: None });
+            refuse(true)
         })
     }
 }
@@ -183,12 +225,14 @@ fn essence(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-/// Tie what an answer holds to its body.
-fn hold(response: Response, held: Held) -> Response {
+/// Tie what an answer holds to its body, and end the body with the proof it was opened by.
+fn hold(response: Response, until: SystemTime, held: Held) -> Response {
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
     response.map(|body| {
-        Body::from_stream(body.into_data_stream().inspect(move |_| {
+        let stream = body.into_data_stream().inspect(move |_| {
             let _ = &held;
-        }))
+        });
+        Body::from_stream(stream.take_until(tokio::time::sleep(left)))
     })
 }
 

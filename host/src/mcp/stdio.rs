@@ -50,7 +50,13 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let shared = Arc::new(Shared { host, who, listing: Listing::default(), drain: shutdown.clone() });
+    let shared = Arc::new(Shared {
+        host,
+        who,
+        listing: Listing::default(),
+        tenant_header: String::new(),
+        drain: shutdown.clone(),
+    });
     let stop = CancellationToken::new();
     let start = Handler::new(&shared).serve_with_ct((input, output), stop.clone());
     let service = tokio::select! {

@@ -18,7 +18,8 @@ impl types::Host for CallState {}
 impl schema::Host for CallState {
     fn tables(&mut self) -> Result<Result<Vec<schema::Table>, types::SqlError>> {
         self.enter()?;
-        Ok(Ok(self.facts()?.catalog.tables().iter().map(convert::table).collect()))
+        let facts = self.facts()?;
+        Ok(Ok(facts.transaction.sees(&facts.catalog).tables().iter().map(convert::table).collect()))
     }
 
     async fn samples(
@@ -70,9 +71,9 @@ impl call_context::Host for CallState {
         self.enter()?;
         let facts = self.facts()?;
         Ok(call_context::Principal {
-            display_name: facts.principal.display_name().to_owned(),
-            roles: facts.principal.roles().to_vec(),
-            scope: match facts.scope {
+            display_name: facts.permit.principal().display_name().to_owned(),
+            roles: facts.permit.principal().roles().to_vec(),
+            scope: match facts.permit.scope() {
                 Scope::One(_) => call_context::Scope::Single,
                 Scope::Some(_) => call_context::Scope::Several,
                 Scope::All => call_context::Scope::All,

@@ -57,7 +57,7 @@ pub struct Refused {
     /// What was wrong and what to do.
     pub reason: String,
     /// SHA-256 of its bytes, empty where they were not read: the same bytes are not proved twice.
-    pub(super) digest: String,
+    pub digest: String,
 }
 
 /// Turns files into [`Loaded`] plugins.

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 const NAMES: &str = "names";
 
 /// The published set. A call holds on to the snapshot's parts it began with.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Published {
     /// By plugin name.
     pub plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
@@ -25,13 +25,13 @@ pub struct Published {
 
 impl Published {
     /// The plugin and tool of this name.
-    pub fn find(&self, tool: &str) -> Option<(&Arc<Loaded>, &Arc<Tool>)> {
-        self.tools.get(tool).map(|(plugin, tool)| (plugin, tool))
+    pub fn find(&self, tool: &str) -> Option<&(Arc<Loaded>, Arc<Tool>)> {
+        self.tools.get(tool)
     }
 
-    /// Every tool, by name.
-    pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
-        self.tools.values().map(|(_, tool)| tool)
+    /// Every tool with its plugin, by name.
+    pub fn tools(&self) -> impl Iterator<Item = &(Arc<Loaded>, Arc<Tool>)> {
+        self.tools.values()
     }
 }
 
@@ -41,6 +41,7 @@ pub struct Registry {
     directory: PathBuf,
     published: ArcSwap<Published>,
     changed: watch::Sender<u64>,
+    looked: watch::Sender<u64>,
     one_at_a_time: Mutex<()>,
 }
 
@@ -51,6 +52,7 @@ impl Registry {
             directory,
             published: ArcSwap::default(),
             changed: watch::Sender::new(0),
+            looked: watch::Sender::new(0),
             one_at_a_time: Mutex::new(()),
         }
     }
@@ -63,6 +65,16 @@ impl Registry {
     /// Ticks each time a caller would see another set of tools.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Ticks after each look at the directory, whether it found something or not.
+    pub fn looks(&self) -> watch::Receiver<u64> {
+        self.looked.subscribe()
+    }
+
+    /// Tell callers to look again: what they may see changed for another reason than a plugin.
+    pub fn announce(&self) {
+        self.changed.send_modify(|generation| *generation += 1);
     }
 
     /// Where plugins come from.
@@ -96,8 +108,9 @@ impl Registry {
         let next = Arc::new(arrange(plugins, refused, &before));
         let differs = !same_tools(&before, &next);
         self.published.store(Arc::clone(&next));
+        self.looked.send_modify(|looks| *looks += 1);
         if differs {
-            self.changed.send_modify(|generation| *generation += 1);
+            self.announce();
         }
         Ok(next)
     }

@@ -12,7 +12,6 @@ use crate::error::{CallError, Code};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// How long a call that was told to stop may take to do so before its future is dropped. A tick and a round trip to
@@ -36,7 +35,7 @@ fn left() -> Breach {
 }
 
 impl Loaded {
-    /// Answer one call in a fresh instance.
+    /// Answer one call in a fresh instance. `held` is let go when the guest has ended, however that is.
     ///
     /// The guest runs in a task of its own: when the caller leaves, or this future is dropped, the guest is told to
     /// stop and ends at its next tick or wait, instead of being dropped in the middle of one.
@@ -50,13 +49,13 @@ impl Loaded {
         facts: CallFacts,
         stop: Arc<Stop>,
         cancelled: CancellationToken,
-        slot: OwnedSemaphorePermit,
+        held: impl Send + 'static,
     ) -> Result<Answer, CallError> {
         let deadline = facts.deadline;
         let (plugin, tool, order) = (Arc::clone(self), Arc::clone(tool), Arc::clone(&stop));
         let mut task = tokio::spawn(async move {
             let outcome = plugin.answer(&tool, &arguments, facts, order).await;
-            drop(slot);
+            drop(held);
             outcome
         });
         let abort = task.abort_handle();

@@ -4,8 +4,7 @@ use super::listener::Listener;
 use super::meter::{Bounds, Breach, Meter, Stop};
 use crate::config::Limits;
 use crate::error::Code;
-use crate::identity::Principal;
-use crate::policy::Scope;
+use crate::policy::Permit;
 use crate::query::catalog::Catalog;
 use crate::query::{Rows, SqlError, TenantTx};
 use std::sync::Arc;
@@ -39,10 +38,8 @@ impl Drop for Pending {
 pub struct CallFacts {
     /// Names the call in the log.
     pub request: String,
-    /// Who is calling.
-    pub principal: Arc<Principal>,
-    /// Over whose rows.
-    pub scope: Scope,
+    /// What was allowed: who is calling, over whose rows.
+    pub permit: Permit,
     /// The door to the rows.
     pub transaction: Arc<TenantTx>,
     /// What there is to ask about.

@@ -5,7 +5,7 @@
 
 use super::Error;
 use super::fault::{SqlCode, SqlError};
-use super::gate::Relations;
+use super::gate::{MayRead, Relations};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::{Client, Row};
 
@@ -101,6 +101,18 @@ impl Catalog {
     /// Every table, by name.
     pub fn tables(&self) -> &[Table] {
         &self.tables
+    }
+
+    /// The part of it a reader may read. References to tables outside that part are not told either.
+    #[must_use]
+    pub fn seen_by(&self, may_read: MayRead<'_>) -> Self {
+        let mut tables = self.tables.clone();
+        tables.retain(|table| may_read(&table.schema, &table.relation));
+        let names: BTreeSet<String> = tables.iter().map(|table| table.name.clone()).collect();
+        for table in &mut tables {
+            table.foreign_keys.retain(|key| names.contains(&key.references_table));
+        }
+        Self { tables, search_path: self.search_path.clone() }
     }
 
     /// The table a statement means by this name, qualified or found by the search path.
@@ -228,6 +240,21 @@ mod tests {
         check("orders", "odd\"name", "\"odd\"\"name\"");
         check("orders", "status\" FROM x --", "no column");
         check("pg_class", "relname", "no table named pg_class");
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_not_there() {
+        let mut catalog = catalog();
+        let mut items = catalog.tables[0].clone();
+        (items.name, items.relation) = ("retail.items".into(), "items".into());
+        let words = |word: &str| vec![word.to_owned()];
+        let (columns, references_columns) = (words("status"), words("status"));
+        items.foreign_keys = vec![ForeignKey { columns, references_table: "retail.orders".into(), references_columns }];
+        catalog.tables.push(items);
+        assert_eq!(catalog.seen_by(&|_, _| true), catalog);
+        let part = catalog.seen_by(&|_, name| name == "items");
+        assert_eq!(part.tables.iter().map(|table| &*table.name).collect::<Vec<_>>(), ["retail.items"]);
+        assert!(part.tables[0].foreign_keys.is_empty());
     }
 
     #[test]

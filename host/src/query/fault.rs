@@ -94,6 +94,11 @@ const WORDING: &[(&str, SqlCode, &str)] = &[
     ("XX", Unavailable, "the database has a fault of its own; the operator's log has the details"),
 ];
 
+/// Routines that raise XX000, PostgreSQL's word for what cannot happen, for what can: they read a text of the
+/// statement's, and touch neither a table nor the catalog, so nothing is wrong with the server. With what it means.
+const READERS: &[(&str, &str)] =
+    &[("pushOpStack", "a text-search query nests too many operators; shorten it, or use websearch_to_tsquery")];
+
 /// For a SQLSTATE no row above speaks of.
 const OTHERWISE: (SqlCode, &str) = (Invalid, "PostgreSQL could not run the statement");
 
@@ -151,7 +156,7 @@ impl SqlError {
             Some(ErrorPosition::Original(at)) => at.checked_sub(prefix).filter(|at| *at > 0),
             _ => None,
         };
-        let (code, wording) = wording(&sqlstate);
+        let (code, wording) = meaning(&sqlstate, said.routine());
         let message = if speaks_of_the_statement(&sqlstate, position) { shown(said) } else { wording.to_owned() };
         // A fault of the server's own is for the operator in full; of any other the log learns where, not what.
         let cause: BoxError = match code {
@@ -169,6 +174,12 @@ fn speaks_of_the_statement(sqlstate: &str, position: Option<u32>) -> bool {
     position.is_some() && sqlstate.starts_with("42") && sqlstate != "42501"
 }
 
+/// What a SQLSTATE means to a caller when this routine raised it.
+fn meaning(sqlstate: &str, routine: Option<&str>) -> (SqlCode, &'static str) {
+    let reader = READERS.iter().find(|(name, _)| sqlstate == "XX000" && routine == Some(*name));
+    reader.map_or_else(|| wording(sqlstate), |(_, message)| (Invalid, message))
+}
+
 fn wording(sqlstate: &str) -> (SqlCode, &'static str) {
     WORDING
         .iter()
@@ -181,16 +192,22 @@ fn shown(said: &DbError) -> String {
     said.message().chars().take(MESSAGE_CHARS).collect()
 }
 
-impl From<SqlError> for CallError {
-    fn from(error: SqlError) -> Self {
-        let code = match error.code {
+impl From<SqlCode> for Code {
+    fn from(code: SqlCode) -> Self {
+        match code {
             Rejected => Code::QueryRejected,
             Invalid => Code::QueryInvalid,
             Timeout => Code::QueryTimeout,
             Limit => Code::QueryLimit,
             SqlCode::Cancelled => Code::Cancelled,
             Unavailable => Code::Database,
-        };
+        }
+    }
+}
+
+impl From<SqlError> for CallError {
+    fn from(error: SqlError) -> Self {
+        let code = Code::from(error.code);
         let message = match error.position {
             Some(at) => format!("{} (at character {at} of the statement)", error.message),
             None => error.message,
@@ -251,6 +268,18 @@ mod tests {
             ("22P02", Some(8), false),
         ] {
             assert_eq!(speaks_of_the_statement(sqlstate, position), speaks, "{sqlstate} {position:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_server_is_not_the_text_it_was_given() {
+        for (sqlstate, routine, code) in [
+            ("XX000", Some("pushOpStack"), Invalid),
+            ("XX000", Some("relation_open"), Unavailable),
+            ("XX000", None, Unavailable),
+            ("XX001", Some("pushOpStack"), Unavailable),
+        ] {
+            assert_eq!(meaning(sqlstate, routine).0, code, "{sqlstate} {routine:?}");
         }
     }
 

@@ -27,6 +27,7 @@ mod words;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use pg_query::{FingerprintOptions, NodeEnum, protobuf::ParseResult};
 use serde::Serialize;
@@ -41,6 +42,9 @@ pub const MAX_SQL_BYTES: usize = 32 * 1024;
 
 /// Highest number a `$n` parameter may have. PostgreSQL's own limit is 65,535; each is a value to check and send.
 pub const MAX_PARAMETERS: u32 = 200;
+
+/// Whether a reader may read the relation of this schema and name.
+pub type MayRead<'a> = &'a dyn Fn(&str, &str) -> bool;
 
 /// The relations a statement may read.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +62,9 @@ pub struct Relations {
 pub struct Gate {
     functions: HashSet<String>,
     relations: Relations,
+    /// The readable relations once more, to be handed out.
+    tables: Arc<BTreeMap<String, BTreeSet<String>>>,
+    fields: BTreeSet<String>,
 }
 
 /// What the gate learnt about a statement it lets through.
@@ -81,7 +88,20 @@ impl Gate {
             .map(str::to_owned)
             .collect();
         relations.readable.retain(|schema, _| !words::is_system_schema(schema));
-        Self { functions, relations }
+        let tables = Arc::new(relations.readable.clone());
+        Self { functions, relations, tables, fields: BTreeSet::new() }
+    }
+
+    /// The readable relations, by schema.
+    pub fn tables(&self) -> &Arc<BTreeMap<String, BTreeSet<String>>> {
+        &self.tables
+    }
+
+    /// The same gate, with field names: columns of the readable relations whose name no function and no type of the
+    /// database has, so that `(value).name` selects a field and can neither call nor cast. Without any, a row is taken
+    /// apart in FROM only.
+    pub fn with_fields(self, fields: BTreeSet<String>) -> Self {
+        Self { fields, ..self }
     }
 
     /// Decides whether `sql` may be sent to the database. Takes less than 0.1 ms for a statement of ordinary
@@ -92,10 +112,20 @@ impl Gate {
     /// A [`Refusal`] when the text is not exactly one SELECT, VALUES or TABLE statement within the limits, or uses
     /// a construct, function, relation, type or operator that is not on a list.
     pub fn check(&self, sql: &str) -> Result<Checked, Refusal> {
-        self.examine(sql).map_err(|stop| stop.into_refusal(sql))
+        self.check_as(sql, &|_, _| true)
     }
 
-    fn examine(&self, sql: &str) -> Result<Checked, Stop> {
+    /// [`Gate::check`] for a reader who may read only some of the relations, by schema and name. For the others the
+    /// refusal is the one of a relation that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::check`].
+    pub fn check_as(&self, sql: &str, may_read: MayRead<'_>) -> Result<Checked, Refusal> {
+        self.examine(sql, may_read).map_err(|stop| stop.into_refusal(sql))
+    }
+
+    fn examine(&self, sql: &str, may_read: MayRead<'_>) -> Result<Checked, Stop> {
         if sql.len() > MAX_SQL_BYTES {
             let (is, most) = (sql.len(), MAX_SQL_BYTES);
             return stop(Reason::Size, format!("the statement has {is} bytes; at most {most} are read: shorten it"));
@@ -104,14 +134,14 @@ impl Gate {
             return stop(Reason::Syntax, "the statement contains a NUL character: remove it");
         }
         let tree = pg_query::parse(sql, 0).map_err(|error| syntax::explain(sql, error))?.protobuf;
-        let (relations, parameters) = self.walk(&tree)?;
+        let (relations, parameters) = self.walk(&tree, may_read)?;
         // Of the options, these make the fingerprint follow the relations read, not the aliases they were given.
         let options = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
         let fingerprint = pg_query::fingerprint(sql, 0, options).map_err(|error| syntax::explain(sql, error))?.hex;
         Ok(Checked { relations, fingerprint, parameters })
     }
 
-    fn walk(&self, tree: &ParseResult) -> Result<(BTreeSet<String>, u32), Stop> {
+    fn walk(&self, tree: &ParseResult, may_read: MayRead<'_>) -> Result<(BTreeSet<String>, u32), Stop> {
         let [statement] = tree.stmts.as_slice() else {
             let count = tree.stmts.len();
             return stop(Reason::Statement, format!("there are {count} statements; send exactly one SELECT"));
@@ -124,7 +154,7 @@ impl Gate {
                 return stop(Reason::Statement, message);
             }
         }
-        let mut walker = Walker::new(self);
+        let mut walker = Walker::new(self, may_read);
         tree.serialize(Through(&mut walker))?;
         walker.finish()
     }

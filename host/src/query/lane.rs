@@ -10,6 +10,7 @@ use super::frame::{Frames, Tap};
 use crate::config::Pool as Settings;
 use crate::error::BoxError;
 use crate::policy::Scope;
+use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +65,15 @@ impl Lane {
         }
     }
 
+    /// Its password.
+    pub(super) fn password(self, logins: &Logins) -> &SecretString {
+        match self {
+            Lane::One => &logins.one,
+            Lane::Some => &logins.some,
+            Lane::All => &logins.all,
+        }
+    }
+
     /// The login role.
     pub(super) const fn role(self) -> &'static str {
         match self {
@@ -86,7 +96,8 @@ pub(super) struct LinkError {
 /// Makes and judges the connections of one lane.
 pub(super) struct Manager {
     lane: Lane,
-    config: Arc<Config>,
+    /// With the password of the day.
+    pub(super) config: Arc<ArcSwap<Config>>,
     max_message: usize,
     max_uses: u64,
     timeout: Duration,
@@ -178,11 +189,7 @@ impl Drop for Link {
 impl Manager {
     /// The connections of this lane. The settings have been checked.
     pub(super) fn new(lane: Lane, target: &Target, settings: &Settings, vector: Arc<OnceCell<Option<u32>>>) -> Self {
-        let password = match lane {
-            Lane::One => &target.logins.one,
-            Lane::Some => &target.logins.some,
-            Lane::All => &target.logins.all,
-        };
+        let password = lane.password(&target.logins);
         let mut config = target.config.clone();
         config.user(lane.role()).ssl_mode(SslMode::Disable).application_name(&settings.application_name);
         if !password.expose_secret().is_empty() {
@@ -200,7 +207,7 @@ impl Manager {
         ));
         Self {
             lane,
-            config: Arc::new(config),
+            config: Arc::new(ArcSwap::from_pointee(config)),
             max_message: settings.message_bytes,
             max_uses: settings.max_uses,
             timeout: settings.acquire_timeout(),
@@ -210,19 +217,19 @@ impl Manager {
     }
 
     async fn link(&self) -> Result<Link, BoxError> {
-        let tap = Tap::new();
-        match open(&self.config).await? {
-            Socket::Tcp(socket) => self.greet(socket, tap).await,
-            Socket::Unix(socket) => self.greet(socket, tap).await,
+        let (tap, config) = (Tap::new(), self.config.load_full());
+        match open(&config).await? {
+            Socket::Tcp(socket) => self.greet(config, socket, tap).await,
+            Socket::Unix(socket) => self.greet(config, socket, tap).await,
         }
     }
 
-    async fn greet<S>(&self, socket: S, tap: Arc<Tap>) -> Result<Link, BoxError>
+    async fn greet<S>(&self, config: Arc<Config>, socket: S, tap: Arc<Tap>) -> Result<Link, BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let frames = Frames::new(socket, self.max_message, Arc::clone(&tap));
-        let (client, connection) = self.config.connect_raw(frames, NoTls).await?;
+        let (client, connection) = config.connect_raw(frames, NoTls).await?;
         let server_version = connection.parameter("server_version").unwrap_or("unknown").to_owned();
         let driver = tokio::spawn(async move {
             // Whoever waits for an answer is told by the driver; a connection that ends while idle is found closed.
@@ -244,7 +251,7 @@ impl Manager {
             server_version,
             vector,
             tap,
-            config: Arc::clone(&self.config),
+            config,
             uses: 0,
             max_uses: self.max_uses,
             unclean: false,

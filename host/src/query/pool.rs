@@ -1,15 +1,17 @@
 //! The pools of the three lanes, and the one queue before them.
 
 use super::fault::{SqlCode, SqlError};
-use super::lane::{Failures, Lane, LinkError, Manager, Target};
+use super::lane::{Failures, Lane, LinkError, Logins, Manager, Target};
 use super::trip::out_of_time;
 use crate::config::Pool as Settings;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bb8::{PooledConnection, RunError};
+use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::Config;
 
 /// How often the pools look for connections that are idle or old.
 const REAP_EVERY: Duration = Duration::from_secs(15);
@@ -44,6 +46,7 @@ struct LanePool {
     lane: Lane,
     pool: bb8::Pool<Manager>,
     failures: Arc<Failures>,
+    config: Arc<ArcSwap<Config>>,
 }
 
 /// Connections of all lanes.
@@ -61,6 +64,7 @@ impl Pool {
         let lanes = Lane::ALL.map(|lane| {
             let manager = Manager::new(lane, target, settings, Arc::clone(&vector));
             let failures = Arc::clone(&manager.failures);
+            let config = Arc::clone(&manager.config);
             let pool = bb8::Pool::builder()
                 .max_size(settings.most())
                 // Most calls are of one tenant; the other lanes open connections when they are asked for.
@@ -74,7 +78,7 @@ impl Pool {
                 // The connection used last has the warmest caches, and the others get to be idle.
                 .queue_strategy(bb8::QueueStrategy::Lifo)
                 .build_unchecked(manager);
-            LanePool { lane, pool, failures }
+            LanePool { lane, pool, failures, config }
         });
         Self {
             places: Arc::new(Semaphore::new(settings.most() as usize)),
@@ -131,6 +135,15 @@ impl Pool {
             }
         });
         Status { max: self.most, in_use, lanes: lanes.collect() }
+    }
+
+    /// New connections log in with these.
+    pub(super) fn set_logins(&self, logins: &Logins) {
+        for lane in self.lanes.load().iter().flat_map(|lanes| lanes.iter()) {
+            let mut config = Config::clone(&lane.config.load());
+            config.password(lane.lane.password(logins).expose_secret());
+            lane.config.store(Arc::new(config));
+        }
     }
 
     /// Refuse newcomers, wait at most `patience` for who is inside, close what is open.

@@ -19,31 +19,31 @@ actual AS (
   SELECT p.polrelid AS oid, a.oid AS role, p.polname, p.polcmd, regexp_replace(pg_get_expr(p.polqual, p.polrelid), '::uuid\[\]', '') AS qual
   FROM pg_policy p JOIN agent a ON p.polroles = '{0}' OR a.oid = ANY (p.polroles)
   WHERE p.polpermissive)
-SELECT true, 'policy does not ask the verifier', e.name || ': ' || p.polname || ' for ' || e.rolname,
+SELECT 'unsafe', 'policy does not ask the verifier', e.name || ': ' || p.polname || ' for ' || e.rolname,
        format('DROP POLICY IF EXISTS %I ON %s; %s', p.polname, e.name, e.again)
   FROM expected e JOIN actual p ON p.oid = e.oid AND p.role = e.role
   WHERE p.polcmd <> 'r' OR p.qual IS DISTINCT FROM e.qual
 UNION ALL
-SELECT true, 'policy outside the registry', format('%I.%I: %I for %I', n.nspname, c.relname, p.polname, a.rolname),
+SELECT 'unsafe', 'policy outside the registry', format('%I.%I: %I for %I', n.nspname, c.relname, p.polname, a.rolname),
        format('DROP POLICY %I ON %I.%I; -- and to serve the table: CALL rowhouse.protect(%L, ''its tenant column'')',
               p.polname, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname))
   FROM actual p JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN agent a ON a.oid = p.role
   WHERE NOT EXISTS (SELECT FROM relation r WHERE r.oid = p.oid)
 UNION ALL
-SELECT false, 'no policy: an agent role sees nothing', e.name || ' for ' || e.rolname, e.again
+SELECT 'note', 'no policy: an agent role sees nothing', e.name || ' for ' || e.rolname, e.again
   FROM expected e WHERE NOT EXISTS (SELECT FROM actual p WHERE p.oid = e.oid AND p.role = e.role)
 UNION ALL
-SELECT true, 'partition without row security', m.inhrelid::regclass::text,
+SELECT 'unsafe', 'partition without row security', m.inhrelid::regclass::text,
        format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', m.inhrelid::regclass)
   FROM relation r JOIN pg_inherits m ON m.inhparent = r.oid JOIN pg_class c ON c.oid = m.inhrelid
   WHERE NOT (c.relrowsecurity AND c.relforcerowsecurity)
 UNION ALL  -- Such an index answers faster or slower for a key another tenant has: existence can be timed.
-SELECT false, 'index not led by the tenant key', i.indexrelid::regclass::text, CASE
+SELECT CASE WHEN m.amname = 'btree' THEN 'weak' ELSE 'note' END, 'index not led by the tenant key', i.indexrelid::regclass::text, CASE
     WHEN k.contype IN ('p', 'u') THEN format('ALTER TABLE %s DROP CONSTRAINT %I, ADD %s', r.name, k.conname,
       regexp_replace(replace(pg_get_constraintdef(k.oid), format(', %I', r.tenant_column), ''), '\(', format('(%I, ', r.tenant_column)))
     WHEN m.amname = 'btree' THEN format('DROP INDEX %s; %s', i.indexrelid::regclass,
       regexp_replace(replace(pg_get_indexdef(i.indexrelid), format(', %I', r.tenant_column), ''), 'USING btree \(', format('USING btree (%I, ', r.tenant_column)))
-    ELSE format('DROP INDEX %s', i.indexrelid::regclass) END
+    ELSE format('DROP INDEX %s; -- or keep it: %s indexes have no leading key; partition the table by tenant where it matters', i.indexrelid::regclass, m.amname) END
   FROM relation r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
   LEFT JOIN pg_attribute t ON t.attrelid = r.oid AND t.attnum = i.indkey[0]
   LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = r.oid AND k.contype IN ('p', 'u')

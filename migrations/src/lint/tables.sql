@@ -12,40 +12,52 @@ relation AS (
                    AND has_any_column_privilege(a.oid, c.oid, 'SELECT')) AS readable
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
-SELECT true, 'row security not forced', r.name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.name)
+SELECT 'unsafe', 'row security not forced', r.name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.name)
   FROM relation r WHERE r.relkind IN ('r', 'p') AND r.registered AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
 UNION ALL
-SELECT true, 'readable and not protected', r.name,
+SELECT 'unsafe', 'readable and not protected', r.name,
        format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s; -- or keep it: CALL rowhouse.protect(%L, ''its tenant column'')', r.name, g.names, r.name)
   FROM relation r CROSS JOIN agents g WHERE r.relkind IN ('r', 'p') AND r.readable AND NOT r.registered
    AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
 UNION ALL  -- Row security knows neither materialised views nor foreign tables.
-SELECT true, 'readable and cannot be protected', r.name, format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s', r.name, g.names)
+SELECT 'unsafe', 'readable and cannot be protected', r.name, format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s', r.name, g.names)
   FROM relation r CROSS JOIN agents g WHERE r.relkind IN ('m', 'f') AND r.readable
 UNION ALL
-SELECT true, 'view reads as its owner', r.name, format('ALTER VIEW %s SET (security_invoker = true)', r.name)
+SELECT 'unsafe', 'view reads as its owner', r.name, format('ALTER VIEW %s SET (security_invoker = true)', r.name)
   FROM relation r WHERE r.relkind = 'v' AND r.readable AND NOT r.of_extension
    AND NOT EXISTS (SELECT FROM unnest(r.reloptions) o WHERE o ~* '^security_invoker=(true|on|yes|1)$')
 UNION ALL
-SELECT true, 'agent role may write', r.name,
+SELECT 'unsafe', 'agent role may write', r.name,
        format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM PUBLIC, %s', r.name, g.names)
   FROM relation r CROSS JOIN agents g WHERE EXISTS (
     SELECT FROM agent a WHERE has_table_privilege(a.oid, r.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
        OR has_any_column_privilege(a.oid, r.oid, 'INSERT, UPDATE, REFERENCES'))
 UNION ALL  -- A sequence counts every tenant's rows.
-SELECT true, 'agent role may use a sequence', format('%I.%I', n.nspname, c.relname),
+SELECT 'unsafe', 'agent role may use a sequence', format('%I.%I', n.nspname, c.relname),
        format('REVOKE ALL ON SEQUENCE %I.%I FROM PUBLIC, %s', n.nspname, c.relname, g.names)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN agents g
   WHERE c.relkind = 'S' AND EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'USAGE')
     AND has_sequence_privilege(a.oid, c.oid, 'SELECT, USAGE, UPDATE'))
 UNION ALL
-SELECT true, 'agent role may create in a schema', n.nspname::text, format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %s', n.nspname, g.names)
+SELECT 'unsafe', 'agent role may create in a schema', n.nspname::text, format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %s', n.nspname, g.names)
   FROM pg_namespace n CROSS JOIN agents g WHERE EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'CREATE'))
 UNION ALL
-SELECT true, 'agent role may create in the database', d.datname::text,
+SELECT 'unsafe', 'agent role may create in the database', d.datname::text,
        format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC, %s', d.datname, g.names)
   FROM pg_database d CROSS JOIN agents g WHERE d.datname = current_database()
    AND EXISTS (SELECT FROM agent a WHERE has_database_privilege(a.oid, d.oid, 'CREATE, TEMPORARY'))
 UNION ALL
-SELECT true, 'agent role reaches the keys', 'rowhouse_private', format('REVOKE ALL ON SCHEMA rowhouse_private FROM PUBLIC, %s', g.names)
+SELECT 'unsafe', 'agent role reaches the keys', 'rowhouse_private', format('REVOKE ALL ON SCHEMA rowhouse_private FROM PUBLIC, %s', g.names)
   FROM agents g WHERE EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, 'rowhouse_private', 'USAGE'))
+UNION ALL  -- A table that looks like a tenant's: one careless GRANT away from being everybody's.
+SELECT 'weak', 'tenant key and no protection', r.name, format('CALL rowhouse.protect(%L, %L)', r.name, k.attname)
+  FROM relation r JOIN LATERAL (
+    SELECT a.attname FROM pg_attribute a
+    WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'uuid'::regtype
+      AND EXISTS (SELECT FROM rowhouse.tenant_tables t JOIN pg_class c ON c.oid = t.relation
+                  WHERE t.tenant_column = a.attname AND c.relnamespace = r.relnamespace)
+    LIMIT 1) k ON true
+  WHERE r.relkind IN ('r', 'p') AND NOT r.registered AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
+    -- Said already, and louder.
+    AND NOT r.readable
+    AND NOT EXISTS (SELECT FROM pg_inherits m JOIN rowhouse.tenant_tables t ON t.relation = m.inhparent WHERE m.inhrelid = r.oid)

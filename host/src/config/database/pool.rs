@@ -74,6 +74,10 @@ impl Pool {
         Duration::from_millis(self.acquire_timeout_ms)
     }
 
+    pub(crate) fn ticket_ttl(&self) -> Duration {
+        Duration::from_secs(self.ticket_ttl_seconds)
+    }
+
     pub(crate) fn statement_timeout(&self) -> Duration {
         Duration::from_secs(self.statement_timeout_seconds)
     }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{MutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Hosts a request may name when the operator lists none: this machine. An empty list would mean "any" to rmcp.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -24,14 +25,29 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Pages that may call then: those this machine serves, on any port.
 const LOOPBACK_PAGES: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
 
-/// Everything that is proved about a caller, not only its name: when its roles change, so does the key, and a session
-/// from before cannot go on with the old rights.
-#[derive(PartialEq, Eq)]
+/// Everything that is proved about a caller but its scopes: when its roles change, so does the key, and a session from
+/// before cannot go on with the old rights. Scopes belong to a token, not to the caller: who came back with more of them
+/// goes on in its session, and each request is held to its own.
 struct Key(Arc<Principal>);
+
+impl Key {
+    fn parts(&self) -> (&str, &str, &str, &[String], &[Uuid], &[String]) {
+        let who = &self.0;
+        (who.issuer(), who.subject(), who.display_name(), who.roles(), who.tenants(), who.regions())
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.subject().hash(state);
+        (self.0.issuer(), self.0.subject()).hash(state);
     }
 }
 
@@ -59,8 +75,8 @@ impl Callers {
     ///
     /// # Errors
     /// 503 when as many callers as the host may know are all busy.
-    pub(super) fn find(&self, who: Principal) -> Result<Arc<Caller>, Refusal> {
-        let key = Key(Arc::new(who));
+    pub(super) fn find(&self, who: Arc<Principal>) -> Result<Arc<Caller>, Refusal> {
+        let key = Key(who);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get_mut(&key) {
             found.seen = Instant::now();
@@ -77,7 +93,13 @@ impl Callers {
     fn make(&self, who: Arc<Principal>) -> Caller {
         let settings = &self.settings;
         let listing = Listing { ttl: Duration::from_secs(settings.list_ttl_seconds), page: settings.page };
-        let shared = Arc::new(Shared { host: Arc::clone(&self.host), who, listing, drain: self.drain.clone() });
+        let shared = Arc::new(Shared {
+            host: Arc::clone(&self.host),
+            who,
+            listing,
+            tenant_header: settings.tenant_header.clone(),
+            drain: self.drain.clone(),
+        });
         let (hosts, pages) = (settings.allowed_hosts.clone(), settings.allowed_origins.clone());
         let local = |names: [&str; 3]| names.map(str::to_owned).to_vec();
         let (hosts, pages) = match (hosts.is_empty(), pages.is_empty()) {

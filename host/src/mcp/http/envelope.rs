@@ -3,9 +3,11 @@
 use super::refusal::Refusal;
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 /// How long a body may take to arrive. Bodies are small; a client this slow holds a place for nothing.
@@ -36,8 +38,75 @@ pub(super) async fn read(body: Body, max: usize) -> Result<Bytes, Refusal> {
 pub(super) struct Envelope {
     id: Option<Value>,
     method: Option<String>,
+    #[serde(default)]
+    params: Params,
     #[serde(skip, default = "opened")]
     opened: bool,
+}
+
+/// What the door looks at in a message's params: the name of the tool that is called.
+#[derive(Debug, Default)]
+struct Params {
+    name: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(ParamsVisitor)
+    }
+}
+
+/// Takes params of any shape, for whoever serves the method to judge. Only a name that is there twice is refused:
+/// readers disagree which of the two counts, and the door must ask about the one that is called.
+struct ParamsVisitor;
+
+impl<'de> Visitor<'de> for ParamsVisitor {
+    type Value = Params;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("params")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
+        let mut name: Option<Option<String>> = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key != "name" {
+                map.next_value::<IgnoredAny>()?;
+            } else if name.replace(map.next_value::<Value>()?.as_str().map(str::to_owned)).is_some() {
+                return Err(A::Error::duplicate_field("name"));
+            }
+        }
+        Ok(Params { name: name.flatten() })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Params, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Params::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Params, E> {
+        Ok(Params::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Params, E> {
+        Ok(Params::default())
+    }
 }
 
 fn opened() -> bool {
@@ -72,6 +141,11 @@ impl Envelope {
     /// Whether this is a request or notification of that method.
     pub(super) fn is(&self, method: &str) -> bool {
         self.method.as_deref() == Some(method)
+    }
+
+    /// The tool this calls, where it calls one.
+    pub(super) fn tool(&self) -> Option<&str> {
+        self.params.name.as_deref().filter(|_| self.is("tools/call"))
     }
 
     /// Whether there was a body to open.
@@ -118,6 +192,9 @@ mod tests {
             (b"null", -32600),
             (b"17", -32600),
             (br#"{"method":1}"#, -32600),
+            (br#"{"method":"tools/call","params":{"name":"a","name":"b"}}"#, -32600),
+            (br#"{"method":"tools/call","params":{"name":1}}"#, 0),
+            (br#"{"method":"tools/call","params":[{"name":1}]}"#, 0),
             // Readers disagree on which one counts: then nobody should read it.
             (br#"{"method":"ping","method":"initialize"}"#, -32600),
         ] {
@@ -131,5 +208,18 @@ mod tests {
         assert!(open(r#"{"method":"\u0069nitialize"}"#).is("initialize"));
         assert_eq!(open(r#"{"id":"a"}"#).id(), Some(json!("a")));
         assert_eq!(open(r#"{"id":{"a":1}}"#).id(), None);
+    }
+
+    #[test]
+    fn the_tool_that_is_called() {
+        let check = |body: &str, expect: Option<&str>| {
+            assert_eq!(Envelope::open(body.as_bytes()).expect(body).tool(), expect, "{body}");
+        };
+        check(r#"{"method":"tools/call","params":{"arguments":{"name":"x"},"name":"t"}}"#, Some("t"));
+        check(r#"{"params":{"n\u0061me":"t"},"method":"tools/call"}"#, Some("t"));
+        check(r#"{"method":"tools/list","params":{"name":"t"}}"#, None);
+        check(r#"{"method":"tools/call","params":{"name":7}}"#, None);
+        check(r#"{"method":"tools/call","params":"name"}"#, None);
+        check(r#"{"method":"tools/call"}"#, None);
     }
 }

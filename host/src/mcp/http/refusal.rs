@@ -1,5 +1,6 @@
 //! What the door says when it says no: always JSON, always with the way on.
 
+use super::challenge::Challenge;
 use super::envelope::Envelope;
 use super::is_json;
 use crate::error::Code;
@@ -31,7 +32,7 @@ pub(super) struct Refusal {
     code: i32,
     message: String,
     data: Option<Box<Value>>,
-    header: Option<(&'static str, &'static str)>,
+    header: Option<(&'static str, HeaderValue)>,
 }
 
 impl Refusal {
@@ -46,15 +47,19 @@ impl Refusal {
 
     /// No proof, or none that holds. The body is the same for every reason; the challenge differs only in whether a
     /// proof was `given`, which the caller knows.
-    pub(super) fn unproven(given: bool) -> Self {
-        let challenge = match given {
-            true => r#"Bearer realm="rowhouse", error="invalid_token""#,
-            false => r#"Bearer realm="rowhouse""#,
-        };
-        let text =
-            "a valid bearer token is required: send `Authorization: Bearer <token>`; `rowhouse token` prints one";
+    pub(super) fn unproven(challenge: &Challenge, given: bool) -> Self {
+        let text = "a valid bearer token is required: send `Authorization: Bearer <token>`";
         let mut refusal = Self::new(StatusCode::UNAUTHORIZED, REFUSED, text).named(Code::Authentication);
-        refusal.header = Some(("www-authenticate", challenge));
+        refusal.header = Some(("www-authenticate", challenge.unproven(given)));
+        refusal
+    }
+
+    /// A proof that holds and does not reach far enough: a client may come back with one that carries these scopes.
+    pub(super) fn insufficient(challenge: &Challenge, id: Option<Value>, scopes: &[String]) -> Self {
+        let text = format!("this needs a token with the scopes: {}", scopes.join(" "));
+        let mut refusal = Self::new(StatusCode::FORBIDDEN, REFUSED, text).named(Code::Authorization);
+        refusal.id = id;
+        refusal.header = Some(("www-authenticate", challenge.insufficient(scopes)));
         refusal
     }
 
@@ -62,7 +67,7 @@ impl Refusal {
     pub(super) fn busy() -> Self {
         let text = "the host serves as many requests as it can hold: try again in a moment";
         let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, REFUSED, text).named(Code::Overloaded);
-        refusal.header = Some(("retry-after", "1"));
+        refusal.header = Some(("retry-after", HeaderValue::from_static("1")));
         refusal
     }
 
@@ -70,7 +75,7 @@ impl Refusal {
     pub(super) fn too_many(what: &str) -> Self {
         let mut refusal =
             Self::new(StatusCode::TOO_MANY_REQUESTS, REFUSED, format!("too many {what}")).named(Code::Overloaded);
-        refusal.header = Some(("retry-after", "1"));
+        refusal.header = Some(("retry-after", HeaderValue::from_static("1")));
         refusal
     }
 
@@ -137,7 +142,7 @@ impl IntoResponse for Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some((name, value)) = self.header {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(name, value);
         }
         response
     }

@@ -9,7 +9,7 @@ use super::leaves::{leaves, number};
 use super::refusal::{Reason, Stop, stop};
 use super::scope::Name;
 use super::walker::{Draft, Qualified, Scalar, Walker};
-use super::{Gate, MAX_PARAMETERS, size, words};
+use super::{Gate, MAX_PARAMETERS, MayRead, size, words};
 
 /// Relations named in a refusal, so that its text stays one a person reads.
 const LISTED: usize = 12;
@@ -116,7 +116,7 @@ impl Walker<'_> {
                 if draft.schema.is_empty() {
                     self.scopes.uses(Name { name, at: draft.at });
                 } else {
-                    self.relations.insert(self.gate.qualified_relation(&draft.schema, &name)?);
+                    self.relations.insert(self.gate.qualified_relation(&draft.schema, &name, self.may_read)?);
                 }
             }
             "ColumnRef" => {
@@ -185,8 +185,8 @@ impl Walker<'_> {
         let has = |schema: &&String| relations.readable.get(*schema).is_some_and(|names| names.contains(name));
         // pg_catalog comes before every schema of the search path.
         match relations.search_path.iter().find(has) {
-            Some(schema) if !name.starts_with("pg_") => Ok(format!("{schema}.{name}")),
-            _ => self.gate.unreadable(name),
+            Some(schema) if !name.starts_with("pg_") && (self.may_read)(schema, name) => Ok(format!("{schema}.{name}")),
+            _ => self.gate.unreadable(name, self.may_read),
         }
     }
 }
@@ -213,20 +213,31 @@ impl Gate {
         self.functions.contains(name) && !size::SIZED.contains(&name)
     }
 
-    fn qualified_relation(&self, schema: &str, name: &str) -> Result<String, Stop> {
+    /// `(value).name` calls the function `name` when the value has no such field, so only names pass that are no
+    /// function's, or one's that may be called.
+    pub(super) fn field_of_value(&self, name: &str) -> Result<(), Stop> {
+        if words::FIELDS.contains(&name) || self.fields.contains(name) || self.harmless(name) {
+            return Ok(());
+        }
+        let message =
+            format!("field selection (…).{name} is not offered: put the value in FROM and use it as alias.{name}");
+        stop(Reason::Column, message)
+    }
+
+    fn qualified_relation(&self, schema: &str, name: &str, may_read: MayRead<'_>) -> Result<String, Stop> {
         let full = format!("{schema}.{name}");
-        match self.relations.readable.get(schema).is_some_and(|names| names.contains(name)) {
+        let there = self.relations.readable.get(schema).is_some_and(|names| names.contains(name));
+        match there && may_read(schema, name) {
             true => Ok(full),
-            false => self.unreadable(&full),
+            false => self.unreadable(&full, may_read),
         }
     }
 
-    fn unreadable<T>(&self, name: &str) -> Result<T, Stop> {
-        let known = self
-            .relations
-            .readable
-            .iter()
-            .flat_map(|(schema, names)| names.iter().map(move |name| format!("{schema}.{name}")));
+    fn unreadable<T>(&self, name: &str, may_read: MayRead<'_>) -> Result<T, Stop> {
+        let known = self.relations.readable.iter().flat_map(|(schema, names)| {
+            let allowed = names.iter().filter(move |name| may_read(schema, name));
+            allowed.map(move |name| format!("{schema}.{name}"))
+        });
         let mut listed: Vec<String> = known.take(LISTED + 1).collect();
         if listed.len() > LISTED {
             listed[LISTED] = "…".to_owned();
@@ -259,17 +270,6 @@ fn scalar(source: Source, mut alias: Vec<String>) -> Result<Scalar, Stop> {
     let plain = columns.is_empty() && function.is_some_and(|name| words::UNNAMED_COLUMN.contains(&name.as_str()));
     let columns = if plain { vec![name.clone()] } else { columns };
     Ok(Scalar { name, columns })
-}
-
-/// `(value).name` calls the function `name` when the value has no such field, so only names that are no function's
-/// pass.
-pub(super) fn field_of_value(name: &str) -> Result<(), Stop> {
-    if words::FIELDS.contains(&name) {
-        return Ok(());
-    }
-    let message =
-        format!("field selection (…).{name} is not offered: put the value in FROM and use it as alias.{name}");
-    stop(Reason::Column, message)
 }
 
 fn type_name(words: &[String]) -> Result<(), Stop> {

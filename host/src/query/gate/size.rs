@@ -32,7 +32,8 @@ pub(super) fn check(function: &str, arguments: &Value, repeats: u64) -> Result<u
         "repeat" | "lpad" | "rpad" => {
             let Some(times) = argument(1).and_then(at_most).filter(|times| *times <= MAX_TIMES) else {
                 let message = format!(
-                    "{function}: write its second argument as a number up to {MAX_TIMES}, or as least(…, number)"
+                    "{function}: how large its second argument may become must be plain to see: write a number up to \
+                     {MAX_TIMES}, or least(…, 100) around it"
                 );
                 return stop(Reason::Size, message);
             };
@@ -91,13 +92,49 @@ fn constant(value: &Value) -> Option<f64> {
     }
 }
 
-/// The largest value an expression can have: a constant, or `least(…)` with a constant in it.
+/// The largest value an expression can have if it is not null, where that is plain to see in it: a constant,
+/// `least(…)` of one, what is left of a division by one, and whatever chooses among such or rounds one.
 fn at_most(value: &Value) -> Option<f64> {
-    let Some(choice) = value.pointer("/node/MinMaxExpr") else { return constant(value) };
-    if choice.get("op")?.as_i64()? != i64::from(MinMaxOp::IsLeast as i32) {
-        return None;
+    let node = value.get("node")?;
+    let (kind, node) = node.as_object()?.iter().next()?;
+    let list = |field: &str| node.get(field)?.as_array().map(Vec::as_slice);
+    // Of several that it may be, the largest; none, where one of them has no bound.
+    let largest = |values: &[&Value]| {
+        let bounds: Option<Vec<f64>> = values.iter().map(|value| at_most(value)).collect();
+        bounds?.into_iter().reduce(f64::max)
+    };
+    match kind.as_str() {
+        // It passes over nulls, so only what is never null bounds it.
+        "MinMaxExpr" if node.get("op")?.as_i64()? == i64::from(MinMaxOp::IsLeast as i32) => {
+            list("args")?.iter().filter_map(constant).reduce(f64::min)
+        }
+        "MinMaxExpr" | "CoalesceExpr" => largest(&list("args")?.iter().collect::<Vec<_>>()),
+        "TypeCast" if is_number(node.pointer("/type_name/names")?) => at_most(node.get("arg")?).map(f64::ceil),
+        "CaseExpr" => {
+            let results: Option<Vec<&Value>> =
+                list("args")?.iter().map(|when| when.pointer("/node/CaseWhen/result")).collect();
+            // Without ELSE it is null, and the whole with it.
+            largest(
+                &results?.into_iter().chain(node.get("defresult").filter(|value| !value.is_null())).collect::<Vec<_>>(),
+            )
+        }
+        "AExpr" if last_word(node.get("name")?)? == "%" => constant(node.get("rexpr")?).map(f64::abs),
+        "FuncCall" => match (last_word(node.get("funcname")?)?, list("args")?) {
+            ("mod", [_, of]) => constant(of).map(f64::abs),
+            ("round" | "ceil" | "ceiling" | "floor" | "trunc", [value]) => at_most(value).map(f64::ceil),
+            _ => None,
+        },
+        _ => constant(value),
     }
-    choice.get("args")?.as_array()?.iter().filter_map(constant).reduce(f64::min)
+}
+
+/// The last part of a name of one or more.
+fn last_word(name: &Value) -> Option<&str> {
+    name.as_array()?.last()?.pointer("/node/String/sval")?.as_str()
+}
+
+fn is_number(type_name: &Value) -> bool {
+    matches!(last_word(type_name), Some("int2" | "int4" | "int8" | "float4" | "float8" | "numeric"))
 }
 
 /// Reads a `format` string: `%[position$][-][width]type`. A width taken from an argument (`*`) is never small.

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::refusal::{Reason, Stop, stop};
-use super::rules::{Source, field_of_value};
+use super::rules::Source;
 use super::scope::{Name, Scopes};
 use super::visit::{Through, Visit};
-use super::{Gate, words};
+use super::{Gate, MayRead, words};
 
 /// Nodes of a statement, wrappers included: some 2,600 constants in an IN list.
 pub(super) const MAX_NODES: usize = 8_000;
@@ -54,6 +54,7 @@ pub(super) struct Scalar {
 /// One walk over one statement.
 pub(super) struct Walker<'g> {
     pub(super) gate: &'g Gate,
+    pub(super) may_read: MayRead<'g>,
     pub(super) scopes: Scopes,
     pub(super) drafts: Vec<Draft>,
     pub(super) relations: BTreeSet<String>,
@@ -69,9 +70,10 @@ pub(super) struct Walker<'g> {
 }
 
 impl<'g> Walker<'g> {
-    pub(super) fn new(gate: &'g Gate) -> Self {
+    pub(super) fn new(gate: &'g Gate, may_read: MayRead<'g>) -> Self {
         Self {
             gate,
+            may_read,
             scopes: Scopes::new(),
             drafts: vec![],
             relations: BTreeSet::new(),
@@ -155,7 +157,7 @@ impl Visit for Walker<'_> {
             return Ok(());
         }
         if self.place == ("AIndirection", "indirection") {
-            return field_of_value(text);
+            return self.gate.field_of_value(text);
         }
         let (node, field) = self.place;
         stop(Reason::Construct, format!("a name stands where the gate expects none ({node}.{field}): rewrite it"))

@@ -141,3 +141,15 @@ fn words_that_mean_nothing() {
         "WITH \"insert\" AS (SELECT 1) SELECT * FROM \"insert\"",
     ]);
 }
+
+/// A field of a row, where no function has its name or the function is one to call anyway.
+#[test]
+fn fields_of_values() {
+    accepts(&[
+        "SELECT (s).store_name FROM stores s",
+        "SELECT (o).total, (o).* FROM orders o ORDER BY (o).total",
+        "SELECT ((array_agg(o ORDER BY total DESC))[1]).total FROM orders o",
+        "SELECT (SELECT s FROM stores s LIMIT 1).store_name",
+        "SELECT (s).name, (s.name).length FROM stores s",
+    ]);
+}

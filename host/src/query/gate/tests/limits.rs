@@ -12,7 +12,21 @@ fn large_values() {
             "SELECT repeat('x', total::int) FROM orders",
             "SELECT repeat('x', $1)",
             "SELECT repeat('x', 1e9::int)",
-            "SELECT repeat('x', greatest(1, 5))",
+            "SELECT repeat('x', greatest(total::int, 5)) FROM orders",
+            // Bounded by nothing that the statement shows: a join makes any count.
+            "SELECT repeat('#', (count(*) / 10)::int) FROM orders",
+            // LEAST passes over nulls.
+            "SELECT repeat('x', least(total::int, CASE WHEN total < 0 THEN 5 END)) FROM orders",
+            "SELECT repeat('x', least(total::int, id % 5)) FROM orders",
+            "SELECT repeat('x', least(total::int, NULL)) FROM orders",
+            "SELECT repeat('x', coalesce(total::int, 5)) FROM orders",
+            "SELECT repeat('x', CASE WHEN total > 9 THEN 5 ELSE total::int END) FROM orders",
+            "SELECT repeat('x', CASE WHEN total > 9 THEN 20000 END) FROM orders",
+            "SELECT repeat('x', id % total::int) FROM orders",
+            "SELECT repeat('x', ('1000' || '0000')::int)",
+            "SELECT repeat('x', '1000000000'::int)",
+            "SELECT repeat('x', round(total)::int) FROM orders",
+            "SELECT repeat(repeat('x', 10000), (least(total, 10000.5))::int) FROM orders",
             "SELECT repeat('x', least(total::int, 20000)) FROM orders",
             "SELECT repeat(VARIADIC ARRAY['x'])",
             "SELECT repeat(n => 1000000000)",
@@ -47,6 +61,9 @@ fn large_values() {
     );
     accepts(&[
         "SELECT repeat('x', 10000), lpad('x', 10000), rpad('x', 5, '-')",
+        "SELECT repeat('x', greatest(1, 5)), repeat('x', 5::int), repeat('x', (2.5 + 0)::int % 3)",
+        "SELECT repeat('#', least(count(*) / 10, 100)::int), rpad('', (round(least(sum(total), 50)))::int) FROM orders",
+        "SELECT repeat('#', CASE WHEN total > 9 THEN 3 WHEN total > 5 THEN 2 ELSE 1 END), lpad('', mod(id, 10)) FROM orders",
         "SELECT format('%s %% %5s %-10I %2$s', 'a', 'b')",
         "SELECT 'x'::char(4000), 'x'::varchar(255), B'1'::bit(8), 'x'::char",
         "SELECT * FROM generate_series(1, 1000000), generate_series(10, 1, -1), generate_series(1, 0)",
@@ -140,7 +157,7 @@ fn walker_stops_at_its_own_depth() {
     let statement = tree.stmts[0].stmt.as_mut().and_then(|node| node.node.as_mut());
     let Some(Kind::SelectStmt(select)) = statement else { panic!("a SELECT is parsed as one") };
     select.where_clause = Some(Box::new(node));
-    let stop = gate().walk(&tree).expect_err("too deep");
+    let stop = gate().walk(&tree, &|_, _| true).expect_err("too deep");
     assert_eq!(stop.reason, Reason::Size);
 }
 
@@ -149,13 +166,13 @@ fn walker_stops_at_its_own_depth() {
 fn text_in_an_unknown_place_is_refused() {
     use pg_query::protobuf::node::Node as Kind;
     let mut tree = pg_query::parse("SELECT a FROM jsonb_to_record('{}') AS t (a int)", 0).expect("it parses").protobuf;
-    assert!(gate().walk(&tree).is_ok());
+    assert!(gate().walk(&tree, &|_, _| true).is_ok());
     let statement = tree.stmts[0].stmt.as_mut().and_then(|node| node.node.as_mut());
     let Some(Kind::SelectStmt(select)) = statement else { panic!("a SELECT is parsed as one") };
     let Some(Kind::RangeFunction(item)) = &mut select.from_clause[0].node else { panic!("a function in FROM") };
     let Some(Kind::ColumnDef(column)) = &mut item.coldeflist[0].node else { panic!("a column of it") };
     column.storage_name = "external".to_owned();
-    let stop = gate().walk(&tree).expect_err("a storage name");
+    let stop = gate().walk(&tree, &|_, _| true).expect_err("a storage name");
     assert!(stop.message.contains("ColumnDef.storage_name"), "{stop}");
 }
 

@@ -1,5 +1,7 @@
 //! Which relation a name means, and that a name out of its scope means nothing.
 
+use std::collections::BTreeSet;
+
 use super::{Reason, accepts, gate, refuses};
 
 #[test]
@@ -63,4 +65,23 @@ fn unreadable() {
         ],
     );
     accepts(&["WITH RECURSIVE a AS (SELECT * FROM secrets), secrets AS (SELECT 1) SELECT * FROM a"]);
+}
+
+/// A relation somebody may not read is refused in the very words of one that is not there, and is not listed.
+#[test]
+fn forbidden_looks_absent() {
+    let gate = gate();
+    let may_read = |schema: &str, name: &str| (schema, name) != ("retail", "customers");
+    for form in ["SELECT * FROM {}", "WITH a AS (SELECT 1 FROM {}) SELECT 1", "SELECT (SELECT count(*) FROM {} x)"] {
+        let said = |name: &str| {
+            let refusal = gate.check_as(&form.replace("{}", name), &may_read).expect_err(form);
+            assert_eq!(refusal.reason, Reason::Relation, "{form}");
+            refusal.message.replace(name, "NAME")
+        };
+        assert_eq!(said("customers"), said("costumers"));
+        assert_eq!(said("retail.customers"), said("retail.costumers"));
+        assert!(!said("customers").contains("customers"), "{}", said("customers"));
+    }
+    let read = gate.check_as("WITH customers AS (SELECT * FROM stores) TABLE customers", &may_read);
+    assert_eq!(read.expect("a name of its own").relations, BTreeSet::from(["retail.stores".to_owned()]));
 }

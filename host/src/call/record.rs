@@ -1,0 +1,124 @@
+//! What is left of a call when it is over: its record, and what it is charged.
+
+use super::Request;
+use crate::audit::{Arguments, Audit, CallRecord, Event, Reservation, Statement, Statements, Who};
+use crate::error::{CallError, Code};
+use crate::plugin::{Answer, Loaded, Part, Tool};
+use crate::policy::Permit;
+use crate::query::{Ran, SqlCode, TenantTx};
+use crate::traffic::{Pass, Usage};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A place among the calls that run, charged for what the call used when it is given back.
+pub(super) struct Held {
+    pass: Option<Pass>,
+    transaction: Arc<TenantTx>,
+}
+
+impl Held {
+    pub(super) fn new(pass: Pass, transaction: Arc<TenantTx>) -> Self {
+        Self { pass: Some(pass), transaction }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            let ran = self.transaction.ran();
+            pass.settle(Usage {
+                rows: ran.iter().map(|ran| ran.rows).sum(),
+                database: ran.iter().map(|ran| ran.time).sum(),
+                embedding_tokens: 0,
+            });
+        }
+    }
+}
+
+/// The record of a call under way. Dropped before it is closed, it says that the caller left.
+pub(super) struct Record<'a> {
+    audit: &'a Audit,
+    place: Reservation,
+    record: CallRecord,
+    /// Whether the policy lets argument values be kept.
+    plain: bool,
+    began: Instant,
+}
+
+impl<'a> Record<'a> {
+    /// Take a place in the trail.
+    ///
+    /// # Errors
+    /// Where the trail must have the call and cannot.
+    pub(super) async fn open(
+        audit: &'a Audit,
+        permit: &Permit,
+        plugin: &Loaded,
+        request: &Request,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<Self, CallError> {
+        let place = audit.reserve(deadline).await?;
+        let record = CallRecord {
+            request: request.id.clone(),
+            who: Who::from(&**permit.principal()),
+            scope: permit.scope().clone(),
+            plugin: plugin.name.to_string(),
+            plugin_version: plugin.version.clone(),
+            digest: plugin.digest.clone(),
+            tool: permit.tool().to_owned(),
+            arguments: Arguments::default(),
+            statements: Statements::default(),
+            rows: 0,
+            answer_bytes: 0,
+            database: Duration::ZERO,
+            duration: Duration::ZERO,
+            outcome: None,
+        };
+        Ok(Self { audit, place, record, plain: permit.may_record(), began })
+    }
+
+    /// Keep what the call was asked, as far as the policy allows.
+    pub(super) fn keep_arguments(&mut self, tool: &Tool, arguments: &Map<String, Value>) {
+        let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+        let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
+        self.record.arguments = self.audit.hash_arguments(arguments, known, self.plain);
+        self.place.draft(self.record.clone());
+    }
+
+    /// The call is over.
+    pub(super) fn close(mut self, ran: &[Ran], outcome: &Result<Answer, CallError>) {
+        for one in ran {
+            self.record.rows += one.rows;
+            self.record.database += one.time;
+            self.record.statements.push(Statement {
+                fingerprint: one.fingerprint.clone().unwrap_or_default(),
+                rows: one.rows,
+                took: one.time,
+                outcome: one.failed.map(Code::from),
+            });
+            if one.failed == Some(SqlCode::Rejected) {
+                self.audit.event(Event::StatementRejected {
+                    request: self.record.request.clone(),
+                    who: self.record.who.clone(),
+                    tool: self.record.tool.clone(),
+                    reason: one.fingerprint.as_ref().map_or("gate", |_| "database").to_owned(),
+                });
+            }
+        }
+        self.record.answer_bytes = outcome.as_ref().map_or(0, |answer| answer.parts.iter().map(bytes).sum());
+        self.record.outcome = outcome.as_ref().err().map(|error| error.code);
+        self.record.duration = self.began.elapsed();
+        self.place.call(self.record);
+    }
+}
+
+fn bytes(part: &Part) -> u64 {
+    let bytes = match part {
+        Part::Text(text) => text.len(),
+        Part::Image { data, .. } | Part::Audio { data, .. } => data.len(),
+        Part::Resource { text, .. } => text.len(),
+    };
+    bytes as u64
+}

@@ -1,0 +1,125 @@
+//! What an open house keeps up with: new tenants, keys, policies and plugins, and the record of them.
+
+use super::{ground, ticket_key};
+use crate::audit::Event;
+use crate::call::Host;
+use crate::clerk::{Clerk, Topic};
+use crate::identity::Seeds;
+use crate::keys::Keys;
+use crate::plugin::Published;
+use crate::policy::Tenant;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait for the host's own connection: the next tick asks again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Start every round. They end with `stop`.
+pub(super) fn start(host: &Arc<Host>, clerk: &Clerk, keys: watch::Receiver<Arc<Keys>>, stop: &CancellationToken) {
+    let rounds = [
+        tokio::spawn(stop.clone().run_until_cancelled_owned(tenants(Arc::clone(host), clerk.clone()))),
+        tokio::spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(host), clerk.clone(), keys))),
+        tokio::spawn(stop.clone().run_until_cancelled_owned(policies(Arc::clone(host)))),
+        tokio::spawn(stop.clone().run_until_cancelled_owned(plugins(Arc::clone(host)))),
+    ];
+    // Nobody waits for them: each says in the log what it could not do, and goes on.
+    drop(rounds);
+}
+
+/// A tenant that is added to the directory is known without a restart, and one that is removed is gone.
+async fn tenants(host: Arc<Host>, clerk: Clerk) {
+    let mut changes = clerk.changes(Topic::Tenants);
+    while changes.changed().await.is_ok() {
+        let read = async {
+            let client = clerk.client(PATIENCE).await.map_err(anyhow::Error::from)?;
+            let rows = client.query("SELECT id, name, region FROM rowhouse.tenants_directory", &[]).await?;
+            let tenant = |row: tokio_postgres::Row| Tenant { id: row.get(0), name: row.get(1), region: row.get(2) };
+            host.policy.set_directory(rows.into_iter().map(tenant).collect()).map_err(anyhow::Error::from)
+        };
+        if let Err(error) = read.await {
+            tracing::warn!(error = %format!("{error:#}"), "the directory of tenants was not read again; the last one stays");
+        }
+    }
+}
+
+/// New keys are signed and logged in with as soon as they are there.
+async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Keys>>) {
+    // Once unasked: a key may have been replaced between the first reading and the watch.
+    let mut first = true;
+    loop {
+        let keys = Arc::clone(&told.borrow_and_update());
+        host.database.set_ticket_key(&ticket_key(&keys));
+        host.database.set_logins(&ground::logins(&keys));
+        clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
+        host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });
+        if !first {
+            host.audit.event(Event::KeyRotated { key: keys.ticket_name() });
+            tracing::info!(ticket.key = keys.ticket_name(), "new keys are in use");
+        }
+        first = false;
+        if told.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Callers are told to look again when the policy or the directory is another.
+async fn policies(host: Arc<Host>) {
+    let (mut generation, mut refusals) = (host.policy.generation(), host.policy.refusals());
+    loop {
+        tokio::select! {
+            changed = generation.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                host.plugins.announce();
+                host.audit.event(Event::PolicyReloaded { digest: host.policy.digest() });
+            }
+            refused = refusals.changed() => {
+                if refused.is_err() {
+                    return;
+                }
+                host.audit.event(Event::PolicyRefused { digest: host.policy.digest() });
+            }
+        }
+    }
+}
+
+/// Which plugins are served, and which were refused, is in the trail.
+async fn plugins(host: Arc<Host>) {
+    let mut changes = host.plugins.looks();
+    let mut before = Published::default();
+    loop {
+        let now = host.plugins.published();
+        tell(&host, &before, &now);
+        before = Published::clone(&now);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What is new in `now`.
+fn tell(host: &Host, before: &Published, now: &Published) {
+    let digests: BTreeMap<&str, &str> = before.plugins.values().map(|p| (&*p.name, p.digest.as_str())).collect();
+    for plugin in now.plugins.values().filter(|p| digests.get(&*p.name) != Some(&p.digest.as_str())) {
+        host.audit.event(Event::PluginPublished {
+            plugin: plugin.name.to_string(),
+            plugin_version: plugin.version.clone(),
+            digest: plugin.digest.clone(),
+        });
+    }
+    for (name, why) in &now.refused {
+        if before.refused.get(name).is_none_or(|known| known.digest != why.digest || known.step != why.step) {
+            host.audit.event(Event::PluginRefused {
+                plugin: why.plugin.clone(),
+                plugin_version: String::new(),
+                digest: why.digest.clone(),
+                step: why.step.to_owned(),
+            });
+        }
+    }
+}

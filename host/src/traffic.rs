@@ -1,0 +1,369 @@
+//! How much, how often, how many at once.
+//!
+//! Before a call runs it passes three limits: token buckets (its principal's, its tenant's, its tool's), the day's
+//! quotas of its account, and the fair queue for a place among the calls that run. A call that is refused by one has
+//! paid nothing to the others, but that a call which finds no place in the queue has paid its buckets: otherwise
+//! knocking at a full house would be free. With Redis, buckets and quotas hold over all hosts together; without it,
+//! buckets are each host's own, and quotas meet in PostgreSQL. The queue is each host's own, as what it guards is.
+
+mod account; // Who is charged.
+mod clock; // The time limits go by.
+mod bucket; // How often: token buckets of this host.
+mod ledger; // How much: what each account used today.
+mod book; // The ledger in PostgreSQL.
+mod shared; // Buckets and quotas over all hosts, in Redis.
+mod queue; // How many at once: the fair queue.
+mod pass; // The right to run, and where to tell what a call used.
+mod refusal; // What a caller is told whom a limit stops.
+
+pub use account::{Account, Charge};
+pub use pass::{Pass, Tally, Usage};
+
+use crate::clerk::Clerk;
+use crate::config;
+use crate::error::{BoxError, CallError};
+use bucket::{Buckets, Empty};
+use clock::Time;
+use ledger::{Amounts, Key, Ledger};
+use pass::Counted;
+use queue::{Queue, Shape};
+use shared::{Shared, Verdict};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Calls that may wait for a place; each holds its arguments, a megabyte at the most.
+const WAITING: usize = 1_024;
+
+/// Calls of one account that may wait: a line one tenant fills is no line.
+const WAITING_EACH: usize = 32;
+
+/// Callers whose buckets are full again are forgotten this often.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long the last write may take when the host closes.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Why limits cannot be kept as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rate no bucket can have.
+    #[error("traffic.{which}: {why}")]
+    Rate {
+        /// Whose.
+        which: Which,
+        /// What is wrong and what would not be.
+        why: &'static str,
+    },
+    /// Nothing could run, or nothing would ever be written.
+    #[error("traffic.{0} must be 1 or more")]
+    Zero(&'static str),
+    /// The URL of the Redis is not where the settings say.
+    #[error("the setting traffic.redis")]
+    Secret(#[source] config::SecretError),
+    /// Not the URL of a Redis. It is not shown: it may hold a password.
+    #[error(
+        "traffic.redis is not a URL of Redis: redis://[user:password@]host[:port][/db] or redis+unix:///path (no TLS)"
+    )]
+    Redis,
+}
+
+/// Whose token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The principal's.
+    Principal,
+    /// The tenant's, or, over several tenants, another one of the principal's.
+    Tenant,
+    /// That of the tool in the hands of the account.
+    Tool,
+}
+
+impl Which {
+    /// The caller's key among the buckets of this kind.
+    fn key(self, charge: &Charge) -> [u8; 16] {
+        match self {
+            Which::Principal => charge.principal,
+            Which::Tenant => charge.account_key(),
+            Which::Tool => charge.tool,
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Which::Principal => "principal",
+            Which::Tenant => "tenant",
+            Which::Tool => "tool",
+        })
+    }
+}
+
+/// What a quota is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measure {
+    Calls,
+    Rows,
+    DatabaseSeconds,
+    EmbeddingTokens,
+}
+
+/// All limits. One for the whole process.
+pub struct Traffic {
+    inner: Arc<Inner>,
+    stop: CancellationToken,
+}
+
+struct Inner {
+    time: Time,
+    quota: config::Quota,
+    buckets: Vec<(Which, Buckets)>,
+    ledger: Ledger,
+    clerk: Option<Clerk>,
+    shared: Option<Shared>,
+    shape: Shape,
+    queue: Arc<Queue>,
+    /// One writer at a time: the ledger counts on it.
+    writing: tokio::sync::Mutex<()>,
+    /// Whether PostgreSQL was there at the last write, so that an outage is said once.
+    written: AtomicBool,
+}
+
+impl Traffic {
+    /// Keep these limits, with `calls_at_once` places in the queue. Usage is written through `clerk`; without one, and
+    /// without Redis, quotas are this process's own and end with it. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Settings that cannot be kept. A Redis that is away is none: see the log.
+    pub fn open(settings: config::Traffic, calls_at_once: usize, clerk: Option<Clerk>) -> Result<Self, Error> {
+        Self::open_at(Time::real(), settings, calls_at_once, clerk)
+    }
+
+    fn open_at(
+        time: Time,
+        settings: config::Traffic,
+        calls_at_once: usize,
+        clerk: Option<Clerk>,
+    ) -> Result<Self, Error> {
+        let positive = |n: usize, name| if n == 0 { Err(Error::Zero(name)) } else { Ok(n) };
+        let places = positive(calls_at_once, "concurrent_calls")?;
+        let each = settings.concurrent_per_tenant.map_or(places.div_ceil(2), |each| each as usize);
+        let each = positive(each, "concurrent_per_tenant")?.min(places);
+        positive(usize::from(settings.flush_seconds > 0), "flush_seconds")?;
+        let rates =
+            [(Which::Principal, settings.principal), (Which::Tenant, settings.tenant), (Which::Tool, settings.tool)];
+        let buckets = rates
+            .into_iter()
+            .filter_map(|(which, rate)| Some((which, rate?)))
+            .map(|(which, rate)| Ok((which, Buckets::new(which, rate, time.clone())?)))
+            .collect::<Result<_, Error>>()?;
+        let redis = settings.redis.as_ref().map(config::Secret::resolve).transpose().map_err(Error::Secret)?;
+        let shared = redis.as_ref().map(|url| Shared::new(url, &settings.quota)).transpose()?;
+        match (&shared, &clerk) {
+            (Some(_), _) => tracing::info!("limits and quotas hold over all hosts that share this Redis"),
+            (None, Some(_)) => tracing::info!(
+                "limits are this host's own; quotas meet those of other hosts every {} s",
+                settings.flush_seconds
+            ),
+            (None, None) => tracing::info!("limits and quotas are this host's own"),
+        }
+        let shape = Shape { places, each, waiting: WAITING, waiting_each: WAITING_EACH };
+        let inner = Arc::new(Inner {
+            time,
+            quota: settings.quota,
+            buckets,
+            ledger: Ledger::new(settings.quota, clerk.is_some(), shared.is_some()),
+            clerk,
+            shared,
+            shape,
+            queue: Queue::new(shape),
+            writing: tokio::sync::Mutex::default(),
+            written: AtomicBool::new(true),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(keep(Arc::clone(&inner), Duration::from_secs(settings.flush_seconds), stop.clone()));
+        if inner.shared.is_some() {
+            tokio::spawn(tell(Arc::clone(&inner), stop.clone()));
+        }
+        Ok(Self { inner, stop })
+    }
+
+    /// Let one call in, or say which limit stops it. It is counted from here on, whatever becomes of it; a call that
+    /// finds no place in the queue has paid its buckets and is not counted in the day. It waits a quarter of its time
+    /// at most: what is left must be enough to answer with.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`](crate::error::Code::RateLimited) and
+    /// [`Code::QuotaExceeded`](crate::error::Code::QuotaExceeded), with the time to wait;
+    /// [`Code::Overloaded`](crate::error::Code::Overloaded) when the host, or the account, has as many calls as it may;
+    /// [`Code::Cancelled`](crate::error::Code::Cancelled) when the caller left first.
+    pub async fn admit(
+        &self,
+        charge: &Charge,
+        deadline: Instant,
+        cancelled: &CancellationToken,
+    ) -> Result<Pass, CallError> {
+        let key = (self.inner.time.day(), charge.account);
+        let counted = tokio::select! {
+            counted = self.inner.count(charge, key) => counted?,
+            () = cancelled.cancelled() => return Err(refusal::left()),
+        };
+        let patience = deadline.saturating_duration_since(Instant::now()) / 4;
+        let place = self.inner.queue.enter(charge.account, patience, cancelled).await;
+        let place = place.map_err(|turned| refusal::turned(turned, &self.inner.shape, charge.account))?;
+        Ok(Pass::new(counted.keep(), place))
+    }
+
+    /// Calls that run right now.
+    pub fn running(&self) -> usize {
+        self.inner.queue.running()
+    }
+
+    /// Stop, and write what is unwritten: after the last call has ended.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        let told = async {
+            if let Some(shared) = &self.inner.shared {
+                // What Redis does not hear now it does not need: PostgreSQL has the day's totals.
+                let _ = shared.tell(&self.inner.ledger).await;
+            }
+        };
+        let (written, ()) = tokio::join!(tokio::time::timeout(CLOSING, self.inner.write()), told);
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::warn!("the usage since the last write could not be written and is forgotten");
+        }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Inner {
+    /// Pass buckets and quotas, and count the call.
+    async fn count(self: &Arc<Self>, charge: &Charge, key: Key) -> Result<Counted, CallError> {
+        // Before anything that costs: who knocks too often costs nothing.
+        self.look(charge)?;
+        if self.ledger.is_limited()
+            && self.ledger.is_unread(key)
+            && let Some(clerk) = &self.clerk
+        {
+            // Without an answer the call goes by what is known here; the next write brings the rest.
+            if let Err(error) = book::read(clerk, &self.ledger, key).await {
+                tracing::debug!(error = %error, "an account's usage could not be read");
+            }
+        }
+        if let Some(measure) = self.ledger.exhausted(key) {
+            return Err(self.exhausted(measure, key));
+        }
+        let shared = match &self.shared {
+            Some(shared) => shared.admit(charge, key, &self.asked()).await,
+            None => None,
+        };
+        match shared {
+            None => self.take(charge)?,
+            Some(Verdict::Go) => {
+                // This host's share goes from its own buckets, too: when Redis leaves, they are as full as they are.
+                let _ = self.take(charge);
+            }
+            Some(Verdict::Empty(which, wait)) => return Err(self.empty(which, charge, &Empty::Until(wait))),
+            Some(Verdict::Exhausted(bound)) => {
+                let (measure, _) = ledger::bounds(&self.quota)[bound];
+                return Err(self.exhausted(measure, key));
+            }
+        }
+        let in_redis = shared.is_some();
+        self.ledger.add(key, Amounts::ONE_CALL, in_redis).map_err(|ledger::Full| refusal::ledger_full())?;
+        if !in_redis {
+            self.wake();
+        }
+        Ok(Counted::new(Tally::new(Arc::clone(self), key)))
+    }
+
+    /// All of this host's buckets hold a call.
+    fn look(&self, charge: &Charge) -> Result<(), CallError> {
+        let ask = |(which, bucket): &(Which, Buckets)| {
+            bucket.look(which.key(charge)).map_err(|empty| self.empty(*which, charge, &empty))
+        };
+        self.buckets.iter().try_for_each(ask)
+    }
+
+    /// Take a call from each of this host's buckets. Looked at again first, since a neighbour may have been quicker; one
+    /// who comes between look and take costs the buckets before it a call.
+    fn take(&self, charge: &Charge) -> Result<(), CallError> {
+        self.look(charge)?;
+        let take = |(which, bucket): &(Which, Buckets)| {
+            bucket.take(which.key(charge)).map_err(|empty| self.empty(*which, charge, &empty))
+        };
+        self.buckets.iter().try_for_each(take)
+    }
+
+    fn asked(&self) -> Vec<(Which, &Buckets)> {
+        self.buckets.iter().map(|(which, bucket)| (*which, bucket)).collect()
+    }
+
+    fn empty(&self, which: Which, charge: &Charge, empty: &Empty) -> CallError {
+        let rate = self.buckets.iter().find(|(other, _)| *other == which).map(|(_, bucket)| bucket.rate);
+        refusal::bucket(which, rate.unwrap_or(config::Rate { per_second: 0.0, burst: 0 }), charge.account, empty)
+    }
+
+    fn exhausted(&self, measure: Measure, (_, account): Key) -> CallError {
+        refusal::quota(measure, &self.quota, account, self.time.till_midnight())
+    }
+
+    fn add(&self, key: Key, amounts: Amounts) {
+        // No room: the account's sheet was given up for newer days, and with it what it would have been added to.
+        if self.ledger.add(key, amounts, false).is_ok() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(shared) = &self.shared {
+            shared.wake();
+        }
+    }
+
+    async fn write(&self) -> Result<(), BoxError> {
+        let _alone = self.writing.lock().await;
+        match &self.clerk {
+            Some(clerk) => book::write(clerk, &self.ledger).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Write usage down every `period`, and forget what is over.
+async fn keep(inner: Arc<Inner>, period: Duration, stop: CancellationToken) {
+    let mut swept = Instant::now();
+    while stop.run_until_cancelled(tokio::time::sleep(period)).await.is_some() {
+        let written = inner.write().await;
+        match (&written, inner.written.swap(written.is_ok(), Ordering::Relaxed)) {
+            (Err(error), true) => {
+                tracing::warn!(error = %error, "usage cannot be written; it is counted on and written later");
+            }
+            (Ok(()), false) => tracing::info!("usage is written again"),
+            _ => {}
+        }
+        inner.ledger.turn_page(inner.time.day());
+        if swept.elapsed() >= SWEEP {
+            swept = Instant::now();
+            inner.buckets.iter().for_each(|(_, bucket)| bucket.sweep());
+        }
+    }
+}
+
+/// Tell Redis what it has not counted.
+async fn tell(inner: Arc<Inner>, stop: CancellationToken) {
+    if let Some(shared) = &inner.shared {
+        shared.serve(&inner.ledger, &stop).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The fair queue: how many at once.
+//!
+//! There are so many places in all and so many for one account. Whoever finds none waits; accounts are served in turn,
+//! and within an account who came first. A plain semaphore serves who came first of all: one tenant with a thousand
+//! calls would hold up the single call of every other.
+
+use super::account::Account;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// The queue's bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Calls that run at once.
+    pub(super) places: usize,
+    /// Of these, calls of one account.
+    pub(super) each: usize,
+    /// Calls that wait.
+    pub(super) waiting: usize,
+    /// Of these, calls of one account.
+    pub(super) waiting_each: usize,
+}
+
+/// Why a call has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turned {
+    /// As many calls of this account wait as may.
+    OwnLine,
+    /// As many calls wait as may, over all accounts.
+    Line,
+    /// No place came free in time, because the account's own calls have all it may have.
+    OwnLate,
+    /// No place came free in time.
+    Late,
+    /// The caller left.
+    Left,
+}
+
+/// The queue. One for the whole process.
+pub(super) struct Queue {
+    shape: Shape,
+    state: Mutex<State>,
+}
+
+/// Holds between any two locks: an account is in `turn`, once, exactly when it has calls waiting and may run another;
+/// while a place is free nobody is in `turn`; an account without calls has no lane.
+struct State {
+    free: usize,
+    waiting: usize,
+    lanes: HashMap<Account, Lane>,
+    turn: VecDeque<Account>,
+    /// Names the next waiter.
+    next: u64,
+}
+
+#[derive(Default)]
+struct Lane {
+    running: usize,
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+}
+
+impl Queue {
+    pub(super) fn new(shape: Shape) -> Arc<Self> {
+        let state = State { free: shape.places, waiting: 0, lanes: HashMap::new(), turn: VecDeque::new(), next: 0 };
+        Arc::new(Self { shape, state: Mutex::new(state) })
+    }
+
+    /// Wait for a place, `patience` at most.
+    ///
+    /// # Errors
+    /// [`Turned`]; then no place is held, and none is lost.
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        account: Account,
+        patience: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<Place, Turned> {
+        let mut ticket = match self.ask(account)? {
+            Asked::Now(place) => return Ok(place),
+            Asked::Later(ticket) => ticket,
+        };
+        tokio::select! {
+            biased;
+            // Only a call drops the sender's half without a word, never the queue.
+            Ok(()) = &mut ticket.called => Ok(ticket.redeem()),
+            () = cancelled.cancelled() => Err(Turned::Left),
+            () = tokio::time::sleep(patience) => Err(self.late(account)),
+        }
+    }
+
+    /// A place at once, or one in the line.
+    fn ask(self: &Arc<Self>, account: Account) -> Result<Asked, Turned> {
+        let mut state = self.lock();
+        let (free, waiting, name) = (state.free, state.waiting, state.next);
+        let lane = state.lanes.entry(account).or_default();
+        let may_run = lane.running < self.shape.each;
+        // A free place means that whoever waits may not run: nobody is overtaken here.
+        if free > 0 && may_run {
+            lane.running += 1;
+            state.free -= 1;
+            return Ok(Asked::Now(Place { queue: Arc::clone(self), account }));
+        }
+        let turned = if lane.waiting.len() >= self.shape.waiting_each {
+            Some(Turned::OwnLine)
+        } else if waiting >= self.shape.waiting {
+            Some(Turned::Line)
+        } else {
+            None
+        };
+        if let Some(turned) = turned {
+            state.tidy(account);
+            return Err(turned);
+        }
+        let (sender, called) = oneshot::channel();
+        lane.waiting.push_back((name, sender));
+        if may_run && lane.waiting.len() == 1 {
+            state.turn.push_back(account);
+        }
+        state.waiting += 1;
+        state.next += 1;
+        Ok(Asked::Later(Ticket { queue: Arc::clone(self), account, name, called, redeemed: false }))
+    }
+
+    /// Which of the two bounds kept a call waiting.
+    fn late(&self, account: Account) -> Turned {
+        let running = self.lock().lanes.get(&account).map_or(0, |lane| lane.running);
+        if running >= self.shape.each { Turned::OwnLate } else { Turned::Late }
+    }
+
+    /// A call ended.
+    fn leave(&self, account: Account) {
+        let mut state = self.lock();
+        state.free += 1;
+        let Some(lane) = state.lanes.get_mut(&account) else { return };
+        lane.running -= 1;
+        if lane.running + 1 == self.shape.each && !lane.waiting.is_empty() {
+            state.turn.push_back(account);
+        }
+        state.tidy(account);
+        state.serve(self.shape.each);
+    }
+
+    /// A waiter goes. One who was called meanwhile gives its place to the next.
+    fn forget(&self, account: Account, name: u64) {
+        let mut state = self.lock();
+        let waited = state.lanes.get_mut(&account).and_then(|lane| {
+            let at = lane.waiting.iter().position(|(other, _)| *other == name)?;
+            lane.waiting.remove(at)?;
+            Some(lane.waiting.is_empty())
+        });
+        match waited {
+            Some(last) => {
+                state.waiting -= 1;
+                if last {
+                    state.turn.retain(|other| *other != account);
+                    state.tidy(account);
+                }
+            }
+            None => {
+                drop(state);
+                self.leave(account);
+            }
+        }
+    }
+
+    /// Calls that hold a place.
+    pub(super) fn running(&self) -> usize {
+        self.shape.places - self.lock().free
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Give free places to those whose turn it is.
+    fn serve(&mut self, each: usize) {
+        while self.free > 0 {
+            let Some(account) = self.turn.pop_front() else { return };
+            let Some(lane) = self.lanes.get_mut(&account) else { continue };
+            let Some((_, called)) = lane.waiting.pop_front() else { continue };
+            lane.running += 1;
+            self.free -= 1;
+            self.waiting -= 1;
+            if lane.running < each && !lane.waiting.is_empty() {
+                self.turn.push_back(account);
+            }
+            // A waiter that is just leaving finds itself called, and passes the place on.
+            let _ = called.send(());
+        }
+    }
+
+    /// An account without calls takes no memory.
+    fn tidy(&mut self, account: Account) {
+        if self.lanes.get(&account).is_some_and(|lane| lane.running == 0 && lane.waiting.is_empty()) {
+            self.lanes.remove(&account);
+        }
+    }
+}
+
+enum Asked {
+    Now(Place),
+    Later(Ticket),
+}
+
+/// A place in the line.
+struct Ticket {
+    queue: Arc<Queue>,
+    account: Account,
+    name: u64,
+    called: oneshot::Receiver<()>,
+    redeemed: bool,
+}
+
+impl Ticket {
+    fn redeem(mut self) -> Place {
+        self.redeemed = true;
+        Place { queue: Arc::clone(&self.queue), account: self.account }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.redeemed {
+            self.queue.forget(self.account, self.name);
+        }
+    }
+}
+
+/// A place among the calls that run; free again when dropped.
+pub(super) struct Place {
+    queue: Arc<Queue>,
+    account: Account,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.leave(self.account);
+    }
+}
+
+#[cfg(test)]
+mod tests;

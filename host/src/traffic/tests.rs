@@ -1,0 +1,214 @@
+use super::*;
+use crate::config::{Quota, Rate};
+use crate::error::Code;
+use crate::policy::Scope;
+use std::sync::atomic::AtomicU64;
+use uuid::Uuid;
+
+/// 2026-11-21, 21:00 UTC: three hours before midnight.
+const EVENING: u64 = 1_795_294_800;
+
+/// A room with a clock of its own, and what a caller sees of it.
+struct Room {
+    traffic: Traffic,
+    clock: Arc<AtomicU64>,
+}
+
+fn unlimited() -> config::Traffic {
+    config::Traffic { principal: None, tenant: None, tool: None, ..config::Traffic::default() }
+}
+
+fn room(settings: config::Traffic, places: usize) -> Room {
+    let clock = Arc::new(AtomicU64::new(EVENING * 1_000_000_000));
+    let traffic = Traffic::open_at(Time::Set(Arc::clone(&clock)), settings, places, None).unwrap();
+    Room { traffic, clock }
+}
+
+fn one(tenant: u128) -> Scope {
+    Scope::One(Uuid::from_u128(tenant))
+}
+
+fn charge(scope: &Scope, who: &str, tool: &str) -> Charge {
+    Charge::new(scope, "https://issuer", who, "sales", tool)
+}
+
+impl Room {
+    async fn call(&self, scope: &Scope, who: &str, tool: &str) -> Result<Pass, CallError> {
+        // A quarter of it is waited for a place.
+        let deadline = Instant::now() + Duration::from_millis(200);
+        self.traffic.admit(&charge(scope, who, tool), deadline, &CancellationToken::new()).await
+    }
+
+    async fn passes(&self, scope: &Scope, who: &str, tool: &str) {
+        self.call(scope, who, tool).await.map(drop).unwrap();
+    }
+
+    async fn refuses(&self, scope: &Scope, who: &str, tool: &str, code: Code, wait: f64, said: &str) {
+        let error = self.call(scope, who, tool).await.err().expect("it is refused");
+        assert_eq!((error.code, error.message.as_str()), (code, said));
+        assert_eq!(error.retry_after, Some(Duration::from_secs_f64(wait)), "{said}");
+    }
+
+    fn later(&self, seconds: f64) {
+        self.clock.fetch_add(Duration::from_secs_f64(seconds).as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn each_bucket_names_itself_and_the_wait() {
+    let rate = Some(Rate { per_second: 0.5, burst: 1 });
+    let all = Scope::All;
+    type Settings = fn(&mut config::Traffic) -> &mut Option<Rate>;
+    let buckets: [(Settings, &Scope, &str); 5] = [
+        (|s| &mut s.principal, &one(1), "too many calls by this principal"),
+        (|s| &mut s.tenant, &one(1), "too many calls by this tenant"),
+        (|s| &mut s.tenant, &all, "too many calls over several tenants by this principal"),
+        (|s| &mut s.tool, &one(1), "too many calls of this tool by this tenant"),
+        (|s| &mut s.tool, &all, "too many calls of this tool by this principal"),
+    ];
+    for (which, scope, said) in buckets {
+        let mut settings = unlimited();
+        *which(&mut settings) = rate;
+        let room = room(settings, 8);
+        room.passes(scope, "ann", "top").await;
+        let said = format!("{said}: the limit is 0.5 a second, 1 at once after a rest; try again in 2.0 s");
+        room.refuses(scope, "ann", "top", Code::RateLimited, 2.0, &said).await;
+        room.later(1.75);
+        let said = said.replace("2.0 s", "0.3 s");
+        room.refuses(scope, "ann", "top", Code::RateLimited, 0.25, &said).await;
+        room.later(0.25);
+        room.passes(scope, "ann", "top").await;
+    }
+}
+
+#[tokio::test]
+async fn buckets_are_apart() {
+    let rate = Some(Rate { per_second: 1.0, burst: 1 });
+    let (a, b) = (one(1), one(2));
+    // Who else may call, right after ann called `top` for tenant a.
+    for (settings, others) in [
+        (config::Traffic { principal: rate, ..unlimited() }, [("bob", &a, "top"), ("cat", &b, "top")]),
+        (config::Traffic { tenant: rate, ..unlimited() }, [("ann", &b, "top"), ("ann", &Scope::All, "top")]),
+        (config::Traffic { tool: rate, ..unlimited() }, [("ann", &a, "flop"), ("ann", &b, "top")]),
+    ] {
+        let room = room(settings, 8);
+        room.passes(&a, "ann", "top").await;
+        assert!(room.call(&a, "ann", "top").await.is_err());
+        for (who, scope, tool) in others {
+            room.passes(scope, who, tool).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_by_one_limit_pays_no_other() {
+    let settings = config::Traffic {
+        principal: Some(Rate { per_second: 1.0, burst: 3 }),
+        tenant: Some(Rate { per_second: 1.0, burst: 1 }),
+        quota: Quota { calls: Some(3), ..Quota::default() },
+        ..unlimited()
+    };
+    let room = room(settings, 8);
+    room.passes(&one(1), "ann", "top").await;
+    for _ in 0..10 {
+        assert_eq!(room.call(&one(1), "ann", "top").await.err().map(|e| e.code), Some(Code::RateLimited));
+    }
+    // Two of ann's three are left, in the bucket and in the day.
+    room.passes(&one(2), "ann", "top").await;
+    room.passes(&one(3), "ann", "top").await;
+    for _ in 0..2 {
+        room.later(1.0);
+        room.passes(&one(1), "ann", "top").await;
+    }
+    room.later(1.0);
+    assert_eq!(room.call(&one(1), "ann", "top").await.err().map(|e| e.code), Some(Code::QuotaExceeded));
+}
+
+#[tokio::test]
+async fn each_quota_names_itself_and_ends_at_midnight() {
+    let none = Quota::default();
+    let used = Usage { rows: 10, database: Duration::from_secs(3), embedding_tokens: 40 };
+    let wait = 3.0 * 3_600.0;
+    let (tenant, principal) = ("this tenant", "this principal for calls over several tenants");
+    for (quota, scope, said) in [
+        (Quota { calls: Some(1), ..none }, one(1), format!("{tenant} is used up: 1 calls")),
+        (Quota { rows: Some(10), ..none }, one(1), format!("{tenant} is used up: 10 rows")),
+        (Quota { rows: Some(10), ..none }, Scope::All, format!("{principal} is used up: 10 rows")),
+        (
+            Quota { database_seconds: Some(3), ..none },
+            one(1),
+            format!("{tenant} is used up: 3 seconds of database time"),
+        ),
+        (Quota { embedding_tokens: Some(40), ..none }, one(1), format!("{tenant} is used up: 40 embedding tokens")),
+    ] {
+        let room = room(config::Traffic { quota, ..unlimited() }, 8);
+        let said = format!("the day's quota of {said}; it begins anew at 00:00 UTC, in 3 h 0 min");
+        let pass = room.call(&scope, "ann", "top").await.unwrap();
+        let failing = pass.tally();
+        drop(pass);
+        // Told after the place was given back, as by a call that failed.
+        failing.add(used);
+        room.refuses(&scope, "ann", "top", Code::QuotaExceeded, wait, &said).await;
+        room.passes(&one(2), "ann", "top").await;
+        room.later(wait - 1.0);
+        assert!(room.call(&scope, "ann", "top").await.is_err());
+        room.later(1.0);
+        room.passes(&scope, "ann", "top").await;
+        // A call that began yesterday is yesterday's.
+        failing.add(used);
+        let next = room.call(&scope, "bob", "top").await;
+        assert_eq!(next.is_err(), quota.calls.is_some(), "{quota:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_house_says_whose_calls_fill_it() {
+    let settings = config::Traffic {
+        concurrent_per_tenant: Some(2),
+        quota: Quota { calls: Some(3), ..Quota::default() },
+        ..unlimited()
+    };
+    let room = room(settings, 3);
+    let own = "2 calls of this tenant are running, which is all there may be; wait for some to end";
+    let all = "the host has as many calls as it can hold; try again in a moment";
+    let two = [room.call(&one(1), "ann", "top").await.unwrap(), room.call(&one(1), "bob", "top").await.unwrap()];
+    // Twice: a call without a place is not counted in the day.
+    for _ in 0..2 {
+        room.refuses(&one(1), "ann", "top", Code::Overloaded, 1.0, own).await;
+    }
+    let third = room.call(&one(2), "cat", "top").await.unwrap();
+    room.refuses(&one(3), "dan", "top", Code::Overloaded, 1.0, all).await;
+    third.settle(Usage::default());
+    room.passes(&one(3), "dan", "top").await;
+    drop(two);
+    room.passes(&one(1), "ann", "top").await;
+    assert_eq!(room.call(&one(1), "ann", "top").await.err().map(|e| e.code), Some(Code::QuotaExceeded));
+}
+
+#[tokio::test]
+async fn who_leaves_is_not_served() {
+    let room = room(unlimited(), 1);
+    let _only = room.call(&one(1), "ann", "top").await.unwrap();
+    let gone = CancellationToken::new();
+    gone.cancel();
+    let deadline = Instant::now() + Duration::from_secs(600);
+    let left = room.traffic.admit(&charge(&one(2), "bob", "top"), deadline, &gone).await;
+    assert_eq!(left.err().map(|e| e.code), Some(Code::Cancelled));
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_kept_are_refused_and_the_url_is_not_shown() {
+    let rate = Some(Rate { per_second: 0.0, burst: 1 });
+    for (settings, places, named) in [
+        (config::Traffic { principal: rate, ..unlimited() }, 1, "traffic.principal: per_second"),
+        (config::Traffic { concurrent_per_tenant: Some(0), ..unlimited() }, 1, "concurrent_per_tenant"),
+        (config::Traffic { flush_seconds: 0, ..unlimited() }, 1, "flush_seconds"),
+        (unlimited(), 0, "concurrent_calls"),
+        (config::Traffic { redis: Some("http://:hunter2@x".to_owned().into()), ..unlimited() }, 1, "traffic.redis"),
+        (config::Traffic { redis: Some("rediss://:hunter2@x".to_owned().into()), ..unlimited() }, 1, "no TLS"),
+    ] {
+        let error = Traffic::open(settings, places, None).err().expect("it is refused");
+        let said = format!("{:#}", anyhow::Error::from(error));
+        assert!(said.contains(named) && !said.contains("hunter2"), "{said}");
+    }
+}

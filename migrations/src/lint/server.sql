@@ -1,0 +1,13 @@
+-- The server and its extensions.
+WITH known AS (SELECT $1::text[] AS agents, $2::text[] AS unused),
+server AS (SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version)
+SELECT 'weak', 'server version not supported', 'PostgreSQL ' || version, '-- use PostgreSQL 15 to 18: what a newer one adds is on no list of ours'
+  FROM server WHERE major NOT BETWEEN 15 AND 18
+UNION ALL
+SELECT 'weak', 'extension older than the server has it', format('%s %s, there is %s', e.extname, e.extversion, a.default_version),
+       format('ALTER EXTENSION %I UPDATE', e.extname)
+  FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
+  WHERE e.extname IN ('vector', 'pg_trgm', 'unaccent') AND a.default_version IS DISTINCT FROM e.extversion
+    -- Not a server that has only an older one: then there is nothing to update to.
+    AND EXISTS (SELECT FROM pg_extension_update_paths(e.extname) u
+                WHERE u.source = e.extversion AND u.target = a.default_version AND u.path IS NOT NULL)
