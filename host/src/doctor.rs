@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// Which part of the deployment: `database`, `keys`, `plugins`, `settings`, `issuers`.
+    /// Which part of the deployment: `database`, `keys`, `issuers`, `policy`, `audit`, `plugins`, `settings`.
     pub area: &'static str,
     /// What is wrong, a few stable words.
     pub what: String,

@@ -258,7 +258,8 @@ impl Bench {
             async move {
                 let arguments: Map<String, Value> = (*arguments).clone();
                 let (id, tool) = ("bench".to_owned(), tool.to_owned());
-                let request = Request { id, tool, arguments, listener: None, cancelled: CancellationToken::new() };
+                let (tenants, cancelled) = (None, CancellationToken::new());
+                let request = Request { id, tool, arguments, tenants, listener: None, cancelled };
                 let answer = host.call(&who, request).await.expect("an answer");
                 assert!(answer.structured.is_some());
             }

@@ -121,8 +121,9 @@ mod tests {
     use figment::Figment;
     use figment::providers::{Format, Serialized, Toml};
 
-    fn read(toml: &str) -> Result<Traffic, figment::Error> {
-        Figment::from(Serialized::defaults(Traffic::default())).merge(Toml::string(toml)).extract()
+    fn read(toml: &str) -> Result<Traffic, Box<figment::Error>> {
+        let read = Figment::from(Serialized::defaults(Traffic::default())).merge(Toml::string(toml)).extract();
+        read.map_err(Box::new)
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn look(state: &Path, settings: &Settings) -> Result<Vec<Finding>> {
     for entry in std::fs::read_dir(&dir)? {
         let entry = entry?;
         let path = entry.path();
-        if !path.extension().is_some_and(|ending| ending == "key") {
+        if path.extension().is_none_or(|ending| ending != "key") {
             continue;
         }
         let mode = entry.metadata()?.permissions().mode() & 0o7777;

@@ -185,7 +185,7 @@ pub(super) fn ground(directory: &[Tenant]) -> Result<Entities, BoxError> {
         let name = RestrictedExpression::new_string(tenant.name.clone());
         let region = HashSet::from([uid(&TYPES.region, &tenant.region)]);
         let id = uid(&TYPES.tenant, tenant.id.to_string());
-        Entity::new(id, HashMap::from([("name".to_owned(), name)]), region)
+        Entity::new(id, HashMap::from([("name".to_owned(), name)]), region).map_err(Box::new)
     });
     let tenants = tenants.collect::<Result<Vec<_>, _>>()?;
     Ok(actions().add_entities(regions.chain(tenants), Some(schema()))?)

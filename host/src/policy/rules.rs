@@ -91,7 +91,7 @@ impl Rules {
 }
 
 /// For each action of the schema, the policies whose scope does not rule it out.
-fn by_action(set: &PolicySet) -> Result<BTreeMap<String, PolicySet>, PolicySetError> {
+fn by_action(set: &PolicySet) -> Result<BTreeMap<String, PolicySet>, Box<PolicySetError>> {
     let actions: Vec<&EntityUid> = schema().actions().collect();
     let about = |action: &EntityUid| {
         let speaks = |policy: &&Policy| match policy.action_constraint() {
@@ -100,7 +100,7 @@ fn by_action(set: &PolicySet) -> Result<BTreeMap<String, PolicySet>, PolicySetEr
             // What is no action is a group of them, and may hold this one.
             ActionConstraint::In(some) => some.iter().any(|it| it == action || !actions.contains(&it)),
         };
-        PolicySet::from_policies(set.policies().filter(speaks).cloned())
+        PolicySet::from_policies(set.policies().filter(speaks).cloned()).map_err(Box::new)
     };
     actions.iter().map(|action| Ok((action.id().unescaped().to_owned(), about(action)?))).collect()
 }

@@ -22,7 +22,16 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryRow};
 use tokio_util::sync::CancellationToken;
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// How a statement's transaction begins and ends.
+#[derive(Clone, Copy)]
+pub(super) struct Brackets {
+    pub(super) begin: &'static str,
+    pub(super) end: &'static str,
+}
+
+/// Read-only, and never committed.
+pub(super) const READ_ONLY: Brackets =
+    Brackets { begin: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", end: "ROLLBACK" };
 
 /// What stands before the caller's statement. Nothing stands after it, so no comment or semicolon at its end matters.
 const DECLARE: &str = "DECLARE c NO SCROLL CURSOR FOR ";
@@ -40,6 +49,7 @@ const OVERHEAD: usize = 4 << 10;
 
 /// A statement that passed the gate, and what it may use.
 pub(super) struct Order {
+    pub(super) brackets: Brackets,
     pub(super) statement: String,
     pub(super) parameters: Vec<Value>,
     pub(super) fingerprint: String,
@@ -104,11 +114,11 @@ fn round_trip(link: &Link, ticket: &Ticket, order: &Order) -> impl Future<Output
         let (begin, enter, declare, fetch, rollback) = tokio::join!(
             // In this order: each sends its message when it is first polled.
             biased;
-            client.batch_execute(BEGIN),
+            client.batch_execute(order.brackets.begin),
             client.execute(&link.enter, &entering),
             client.execute_typed(&declare, &parameters),
             client.simple_query(&fetch),
-            client.batch_execute("ROLLBACK"),
+            client.batch_execute(order.brackets.end),
         );
         Landing { begin, enter, declare, fetch, rollback }
     }

@@ -26,11 +26,11 @@ pub(crate) struct Adapter {
     pub(crate) oracle_headers: BTreeMap<String, String>,
     /// JSON pointer to the rows, in the structured answer or in the answer's text read as JSON.
     pub(crate) rows: String,
-    /// The attacker's tenant, where the server gives no other proof of it.
+    /// The attacker's tenant, where the server gives no other proof of it; several with commas between.
     pub(crate) own: Option<String>,
     /// The setting that carries the tenant in the database: what attacks try to forge.
     pub(crate) setting: String,
-    /// A value of it that would mean every tenant.
+    /// A value of it that would mean other tenants. `{scope}` stands for another store's scope as Rowhouse writes it.
     pub(crate) forged: String,
     /// Names of the server's inside that no error may show, besides the usual ones.
     pub(crate) inside: Vec<String>,
@@ -60,7 +60,7 @@ impl Default for Adapter {
             own: None,
             setting: "rowhouse.ctx".to_owned(),
             // A context as the database writes it, with a signature of zeros.
-            forged: format!("c1|all|00|1|1|{}", "0".repeat(64)),
+            forged: format!("c1|{{scope}}|00|1|1|{}", "0".repeat(64)),
             inside: vec!["rowhouse_".to_owned()],
         }
     }

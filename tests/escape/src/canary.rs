@@ -13,21 +13,21 @@ const SAMPLE: usize = 12_000;
 
 /// Each as a statement that gives one column: what other stores have.
 const KINDS: [&str; 6] = [
-    "SELECT store_id::text FROM retail.stores WHERE store_id <> '{own}' ORDER BY 1",
-    "SELECT email FROM retail.customers WHERE store_id <> '{own}' ORDER BY customer_id",
-    "SELECT customer_id::text FROM retail.customers WHERE store_id <> '{own}' ORDER BY 1",
-    "SELECT order_id::text FROM retail.orders WHERE store_id <> '{own}' ORDER BY 1",
-    "SELECT order_item_id::text FROM retail.order_items WHERE store_id <> '{own}' ORDER BY 1",
+    "SELECT store_id::text FROM retail.stores WHERE store_id NOT IN ({mine}) ORDER BY 1",
+    "SELECT email FROM retail.customers WHERE store_id NOT IN ({mine}) ORDER BY customer_id",
+    "SELECT customer_id::text FROM retail.customers WHERE store_id NOT IN ({mine}) ORDER BY 1",
+    "SELECT order_id::text FROM retail.orders WHERE store_id NOT IN ({mine}) ORDER BY 1",
+    "SELECT order_item_id::text FROM retail.order_items WHERE store_id NOT IN ({mine}) ORDER BY 1",
     // Sums have cents and millions: no other number is the same by chance. Of all stores, of each other one.
-    "SELECT sum(total_amount)::text FROM retail.orders WHERE store_id <> '{own}' GROUP BY store_id \
+    "SELECT sum(total_amount)::text FROM retail.orders WHERE store_id NOT IN ({mine}) GROUP BY store_id \
      UNION ALL SELECT sum(total_amount)::text FROM retail.orders ORDER BY 1",
 ];
 
 /// What the attacker may see, in the same kinds: a value both have proves nothing.
 const OWN: [&str; 3] = [
-    "SELECT email FROM retail.customers WHERE store_id = '{own}' ORDER BY customer_id",
-    "SELECT store_name FROM retail.stores WHERE store_id = '{own}' ORDER BY 1",
-    "SELECT sum(total_amount)::text FROM retail.orders WHERE store_id = '{own}' ORDER BY 1",
+    "SELECT email FROM retail.customers WHERE store_id IN ({mine}) ORDER BY customer_id",
+    "SELECT store_name FROM retail.stores WHERE store_id IN ({mine}) ORDER BY 1",
+    "SELECT sum(total_amount)::text FROM retail.orders WHERE store_id IN ({mine}) GROUP BY ROLLUP (store_id) ORDER BY 1",
 ];
 
 /// Values that belong to others.
@@ -54,12 +54,12 @@ impl Canaries {
                 found.values.remove(&value.to_lowercase());
             }
         }
-        let others = words.fill("SELECT store_name FROM retail.stores WHERE store_id <> '{own}' ORDER BY 1");
+        let others = words.fill("SELECT store_name FROM retail.stores WHERE store_id NOT IN ({mine}) ORDER BY 1");
         found.names.extend(pages(truth, &others).await?);
         // Words of the catalogue, and of the attacker's own customers.
         for common in [
             "SELECT product_name || ' ' || product_description FROM retail.products ORDER BY product_id",
-            "SELECT first_name || ' ' || last_name FROM retail.customers WHERE store_id = '{own}' ORDER BY customer_id",
+            "SELECT first_name || ' ' || last_name FROM retail.customers WHERE store_id IN ({mine}) ORDER BY customer_id",
         ] {
             for text in pages(truth, &words.fill(common)).await? {
                 for token in tokens(&text) {

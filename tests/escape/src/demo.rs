@@ -1,6 +1,7 @@
 //! A Rowhouse of our own to attack: a demo on a scratch directory, removed afterwards.
 
 use crate::Cli;
+use crate::target::{Attacker, Target};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,10 +12,10 @@ use tokio::process::{Child, Command};
 
 /// Customers and orders, as a share of the demo's: 2,500 and 10,000. Enough that a leak is seen, small enough that
 /// every table can be hashed after every category.
-const SCALE: &str = "0.05";
+pub(crate) const SCALE: f64 = 0.05;
 
 /// Seconds a statement may run. The bombs of the corpus would otherwise take half a minute each.
-const STATEMENT_SECONDS: &str = "3";
+pub(crate) const STATEMENT_SECONDS: u64 = 3;
 
 /// From nothing to serving: the first start fetches PostgreSQL.
 const START: Duration = Duration::from_secs(300);
@@ -29,29 +30,19 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Start it, and fill in the command line's URL, tokens and administrator.
+    /// Start it, and say how to attack it.
     ///
     /// # Errors
     /// When the host is not built, does not start, or does not say where it serves.
-    pub(crate) async fn start(cli: &mut Cli) -> Result<Self> {
-        let root = root()?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-        let rowhouse = cli.rowhouse.clone().unwrap_or_else(|| target.join("debug/rowhouse"));
-        let plugins = cli.plugins.clone().unwrap_or_else(|| root.join("target/plugins"));
-        for needed in [&rowhouse, &plugins] {
-            if !needed.exists() {
-                bail!("{} is not there: run `cargo xtask escape`, which builds it", needed.display());
-            }
-        }
-        // Root's database runs as another user, who must be able to walk through.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        let state = tempfile::Builder::new().prefix("rowhouse-escape-").permissions(open).tempdir()?;
+    pub(crate) async fn start(cli: &Cli) -> Result<(Self, Target)> {
+        let (rowhouse, plugins) = built(cli)?;
+        let state = state()?;
         let mut child = Command::new(&rowhouse)
-            .args(["demo", "--scale", SCALE, "--listen", "127.0.0.1:0", "--log", "off", "--state-dir"])
+            .args(["demo", "--scale", &SCALE.to_string(), "--listen", "127.0.0.1:0", "--log", "off", "--state-dir"])
             .arg(state.path())
             .arg("--plugins")
             .arg(&plugins)
-            .env("ROWHOUSE_DATABASE__POOL__STATEMENT_TIMEOUT_SECONDS", STATEMENT_SECONDS)
+            .env("ROWHOUSE_DATABASE__POOL__STATEMENT_TIMEOUT_SECONDS", STATEMENT_SECONDS.to_string())
             .env_remove("DATABASE_URL")
             .env_remove("ROWHOUSE_CONFIG")
             .stdin(Stdio::null())
@@ -61,16 +52,19 @@ impl Demo {
             .with_context(|| format!("start {}", rowhouse.display()))?;
         let output = child.stdout.take().context("the demo's output")?;
         let url = tokio::time::timeout(START, serving(output)).await.context("the demo did not start in time")??;
-        cli.url = Some(url);
-        cli.token_attacker = Some(token(&rowhouse, state.path(), "seattle").await?);
-        cli.token_oracle = Some(token(&rowhouse, state.path(), "head-office").await?);
-        cli.admin_url = Some(admin(state.path())?);
-        Ok(Self { child, _state: state })
-    }
-
-    /// The server's process.
-    pub(crate) fn process(&self) -> Option<u32> {
-        self.child.id()
+        let mut attackers = Vec::new();
+        for &(name, stores) in cli.attacker.people() {
+            let token = Some(token(&rowhouse, state.path(), name).await?);
+            attackers.push(Attacker { name: name.to_owned(), token, stores });
+        }
+        let target = Target {
+            url,
+            oracle: Some(token(&rowhouse, state.path(), "head-office").await?),
+            admin_url: Some(admin(state.path())?),
+            processes: child.id().into_iter().collect(),
+            attackers,
+        };
+        Ok((Self { child, _state: state }, target))
     }
 
     /// Stop it, and its database with it.
@@ -84,6 +78,33 @@ impl Demo {
             let _ = self.child.kill().await;
         }
     }
+}
+
+/// The host and its plugins, which `cargo xtask escape` builds.
+///
+/// # Errors
+/// When one is not there.
+pub(crate) fn built(cli: &Cli) -> Result<(PathBuf, PathBuf)> {
+    let root = root()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+    let rowhouse = cli.rowhouse.clone().unwrap_or_else(|| target.join("debug/rowhouse"));
+    let plugins = cli.plugins.clone().unwrap_or_else(|| root.join("target/plugins"));
+    for needed in [&rowhouse, &plugins] {
+        if !needed.exists() {
+            bail!("{} is not there: run `cargo xtask escape`, which builds it", needed.display());
+        }
+    }
+    Ok((rowhouse, plugins))
+}
+
+/// A scratch directory.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn state() -> Result<TempDir> {
+    // Root's database runs as another user, who must be able to walk through.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    Ok(tempfile::Builder::new().prefix("rowhouse-escape-").permissions(open).tempdir()?)
 }
 
 fn root() -> Result<PathBuf> {
@@ -114,7 +135,10 @@ async fn token(rowhouse: &Path, state: &Path, name: &str) -> Result<String> {
 }
 
 /// The superuser's way into the embedded database.
-fn admin(state: &Path) -> Result<String> {
+///
+/// # Errors
+/// When its key cannot be read.
+pub(crate) fn admin(state: &Path) -> Result<String> {
     let cluster = state.join("cluster");
     let key = std::fs::read_to_string(cluster.join("superuser.key")).context("read the superuser's key")?;
     let socket = cluster.join("run").display().to_string().replace('/', "%2F");

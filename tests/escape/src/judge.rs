@@ -119,7 +119,8 @@ pub(crate) fn reply(
     if let Some(value) = canaries.seen(&reply.said, question, case.sql.is_some()) {
         found(Goal::Canary, format!("{value:?} belongs to another store"));
     }
-    if reply.failed {
+    // Without an answer (status 0) the words are this program's own.
+    if reply.failed && reply.status != 0 {
         let small = question.to_lowercase();
         let leak = INSIDE.iter().copied().chain(inside.iter().map(String::as_str));
         let leak = leak.filter(|it| !small.contains(&it.to_lowercase())).find(|it| reply.said.contains(it));

@@ -13,7 +13,10 @@ mod canary; // What must never be seen.
 mod admin; // What the database's own administrator sees.
 mod memory; // What backends take while they run.
 mod judge; // Proof, or none.
+mod target; // What is attacked, and as whom.
 mod demo; // A Rowhouse of our own.
+mod walls; // Its walls, and how each is taken down alone.
+mod ruin; // A Rowhouse of our own without one of them.
 mod suite; // The run.
 mod report; // What a person or a script reads of it.
 
@@ -27,7 +30,7 @@ use std::process::ExitCode;
 #[command(
     name = "cargo xtask escape",
     after_help = "Examples:\n  cargo xtask escape\n  cargo xtask escape --only forge-from --json\n  cargo xtask escape \
-                  --url http://127.0.0.1:8000/mcp --token-attacker T --token-oracle T --admin-url postgres://..."
+                  --as all\n  cargo xtask escape --without each\n  cargo xtask escape --url http://127.0.0.1:8000/mcp --token-attacker T --token-oracle T --admin-url postgres://..."
 )]
 pub(crate) struct Cli {
     /// The MCP endpoint to attack. Unset: a demo of our own is started, attacked and removed.
@@ -45,6 +48,12 @@ pub(crate) struct Cli {
     /// A superuser's way into the database. Without it some oracles cannot look and say so.
     #[arg(long, env = "ESCAPE_ADMIN_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) admin_url: Option<String>,
+    /// Who of our own demo's people attacks.
+    #[arg(long = "as", value_enum, default_value_t = target::As::Store, conflicts_with = "url", value_name = "WHO")]
+    pub(crate) attacker: target::As,
+    /// Run against a Rowhouse of our own with this one wall taken down; the others must hold without it.
+    #[arg(long, value_enum, conflicts_with = "url", value_name = "WALL")]
+    pub(crate) without: Option<walls::Without>,
     /// Only this category, or these; `benign` is one.
     #[arg(long, value_name = "CATEGORY")]
     pub(crate) only: Vec<String>,
@@ -76,17 +85,55 @@ async fn main() -> ExitCode {
 }
 
 /// True when no attack succeeded and no honest question was refused.
-async fn run(mut cli: Cli) -> Result<bool> {
+async fn run(cli: Cli) -> Result<bool> {
     let corpus = case::Corpus::read(&cli.corpus, &cli.only)?;
-    let demo = match cli.url {
-        Some(_) => None,
-        None => Some(demo::Demo::start(&mut cli).await?),
-    };
-    let outcome = suite::run(&cli, &corpus, demo.as_ref()).await;
-    if let Some(demo) = demo {
-        demo.stop().await;
+    let mut outcomes = Vec::new();
+    match (&cli.url, cli.without) {
+        (Some(url), _) => outcomes.extend(attack(&cli, &corpus, &elsewhere(&cli, url), None).await?),
+        (None, None) => {
+            let (demo, target) = demo::Demo::start(&cli).await?;
+            let outcome = attack(&cli, &corpus, &target, None).await;
+            demo.stop().await;
+            outcomes.extend(outcome?);
+        }
+        (None, Some(without)) => {
+            for wall in without.walls() {
+                let (ruin, target) = ruin::Ruin::open(&cli, wall).await?;
+                let outcome = attack(&cli, &corpus, &target, Some(wall)).await;
+                // Its proofs stand however it ends.
+                let end = ruin.stop().await;
+                outcomes.extend(outcome?);
+                end?;
+            }
+        }
     }
-    let report = report::Report::new(outcome?);
+    let report = report::Report::new(outcomes);
     report.print(cli.json)?;
     Ok(report.clean())
+}
+
+/// The corpus, once for each attacker.
+async fn attack(
+    cli: &Cli,
+    corpus: &case::Corpus,
+    target: &target::Target,
+    without: Option<walls::Wall>,
+) -> Result<Vec<suite::Outcome>> {
+    let mut outcomes = Vec::new();
+    for attacker in &target.attackers {
+        outcomes.push(suite::run(cli, corpus, target, attacker, without).await?);
+    }
+    Ok(outcomes)
+}
+
+/// A server that is there already.
+fn elsewhere(cli: &Cli, url: &str) -> target::Target {
+    let attacker = target::Attacker { name: "the attacker".to_owned(), token: cli.token_attacker.clone(), stores: 1 };
+    target::Target {
+        url: url.to_owned(),
+        oracle: cli.token_oracle.clone(),
+        admin_url: cli.admin_url.clone(),
+        processes: Vec::new(),
+        attackers: vec![attacker],
+    }
 }

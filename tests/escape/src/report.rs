@@ -1,7 +1,8 @@
 //! What a person or a script reads of a run.
 
-use crate::judge::End;
+use crate::judge::{End, Proof};
 use crate::suite::{Fate, Outcome};
+use crate::walls::Wall;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,21 +23,58 @@ const COLUMNS: [(End, &str); 8] = [
 /// Characters of a statement or a message that a line shows.
 const SHOWN: usize = 240;
 
-/// The report of one run.
-pub(crate) struct Report(Outcome);
+/// The report of one run of the corpus.
+struct One<'a>(&'a Outcome);
+
+/// The report of all of them: one for each attacker and each wall that was down.
+pub(crate) struct Report(Vec<Outcome>);
 
 impl Report {
-    /// The report of this outcome.
-    pub(crate) fn new(outcome: Outcome) -> Self {
-        Self(outcome)
+    /// The report of these outcomes.
+    pub(crate) fn new(outcomes: Vec<Outcome>) -> Self {
+        Self(outcomes)
     }
 
-    /// The corpus was sent to its end, no attack succeeded and no honest question was refused.
+    /// Every run was.
     pub(crate) fn clean(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|outcome| One(outcome).clean())
+    }
+
+    /// Print it on standard output.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub(crate) fn print(&self, as_json: bool) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let runs = self.0.iter().map(One);
+        if as_json {
+            let runs: Vec<Value> = runs.map(|run| run.json()).collect();
+            serde_json::to_writer_pretty(&mut out, &json!({ "clean": self.clean(), "runs": runs }))?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        for run in runs {
+            run.heading(&mut out)?;
+            run.table(&mut out)?;
+            run.lists(&mut out)?;
+        }
+        Ok(())
+    }
+}
+
+impl One<'_> {
+    /// The corpus was sent to its end, no attack succeeded that the walls left should stop, and no honest question was
+    /// refused.
+    fn clean(&self) -> bool {
         self.0.stopped.is_none()
-            && self.successes().next().is_none()
-            && self.0.changes.is_empty()
+            && self.successes().all(|fate| fate.proofs.iter().all(|proof| self.expected(proof)))
+            && self.0.changes.iter().all(|(_, proof)| self.expected(proof))
             && self.refused().next().is_none()
+    }
+
+    /// Whether a proof is of a kind that only the wall that is down keeps.
+    fn expected(&self, proof: &Proof) -> bool {
+        self.0.without.is_some_and(|wall| wall.alone_keeps().iter().any(|goal| goal.name() == proof.oracle))
     }
 
     fn successes(&self) -> impl Iterator<Item = &Fate> {
@@ -47,19 +85,9 @@ impl Report {
         self.0.benign.iter().filter(|fate| !matches!(fate.end, End::Own | End::NotOffered))
     }
 
-    /// Print it on standard output.
-    ///
-    /// # Errors
-    /// When nobody reads it.
-    pub(crate) fn print(&self, as_json: bool) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        if as_json {
-            serde_json::to_writer_pretty(&mut out, &self.json())?;
-            writeln!(out)?;
-            return Ok(());
-        }
-        self.table(&mut out)?;
-        self.lists(&mut out)
+    fn heading(&self, out: &mut impl Write) -> Result<()> {
+        let wall = self.0.without.map(|wall| format!(", without the wall `{}`", wall.name())).unwrap_or_default();
+        Ok(writeln!(out, "\nas {}{wall}\n", self.0.attacker)?)
     }
 
     fn table(&self, out: &mut impl Write) -> Result<()> {
@@ -104,6 +132,12 @@ impl Report {
         }
         let count = self.successes().count() + self.0.changes.len();
         writeln!(out, "\nsuccessful attacks: {count}")?;
+        if let Some(wall) = self.0.without
+            && !wall.alone_keeps().is_empty()
+        {
+            let kinds: Vec<_> = wall.alone_keeps().iter().map(|goal| goal.name()).collect();
+            writeln!(out, "  (of the kinds {}, that this wall keeps alone, any number)", kinds.join(", "))?;
+        }
         for fate in self.successes() {
             writeln!(out, "  {}: {}", fate.case.id, shown(&question(fate)))?;
             for proof in &fate.proofs {
@@ -128,6 +162,8 @@ impl Report {
             self.0.changes.iter().map(|(category, proof)| json!({ "category": category, "proof": proof })).collect();
         json!({
             "url": self.0.url,
+            "attacker": self.0.attacker,
+            "without": self.0.without.map(Wall::name),
             "clean": self.clean(),
             "stopped": self.0.stopped,
             "canaries": self.0.canaries,

@@ -65,6 +65,8 @@ impl Server {
         token: Option<String>,
         headers: BTreeMap<String, String>,
     ) -> Result<Self> {
+        // The client is built without cryptography of its own. An error says that there is some already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(PATIENCE).build().context("make an HTTP client")?;
         Ok(Self { http, url: url.to_owned(), adapter: adapter.clone(), headers, token, session: Mutex::default() })
     }

@@ -7,10 +7,11 @@ use crate::adapter::Adapter;
 use crate::admin::{Admin, State, difference};
 use crate::canary::Canaries;
 use crate::case::{Case, Corpus, Goal};
-use crate::demo::Demo;
 use crate::judge::{End, Proof};
 use crate::server::Server;
+use crate::target::{Attacker, Target};
 use crate::truth::Truth;
+use crate::walls::Wall;
 use crate::words::Words;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,6 +51,10 @@ pub(crate) struct Fate {
 pub(crate) struct Outcome {
     /// The endpoint.
     pub(crate) url: String,
+    /// Who attacked.
+    pub(crate) attacker: String,
+    /// The wall that was down.
+    pub(crate) without: Option<Wall>,
     /// Attacks.
     pub(crate) attacks: Vec<Fate>,
     /// Honest questions.
@@ -77,17 +82,24 @@ struct Suite {
     usual: [Option<Vec<Vec<String>>>; 2],
 }
 
-/// Run the corpus against the server the command line names.
+/// Run the corpus against a server, as one attacker.
 ///
 /// # Errors
 /// When the server, the database or a token does not work: then nothing was proved.
-pub(crate) async fn run(cli: &Cli, corpus: &Corpus, demo: Option<&Demo>) -> Result<Outcome> {
-    let url = cli.url.clone().context("--url")?;
+pub(crate) async fn run(
+    cli: &Cli,
+    corpus: &Corpus,
+    target: &Target,
+    attacker: &Attacker,
+    without: Option<Wall>,
+) -> Result<Outcome> {
     let bar = bar((corpus.attacks.len() + corpus.benign.len()) as u64);
     bar.set_message("preparing");
-    let mut suite = Suite::open(cli, &url, demo).await?;
+    let mut suite = Suite::open(cli, target, attacker).await?;
     let mut outcome = Outcome {
-        url,
+        url: target.url.clone(),
+        attacker: attacker.name.clone(),
+        without,
         attacks: Vec::new(),
         benign: Vec::new(),
         changes: Vec::new(),
@@ -124,15 +136,16 @@ fn tick(bar: &ProgressBar, case: &Case) {
 }
 
 impl Suite {
-    async fn open(cli: &Cli, url: &str, demo: Option<&Demo>) -> Result<Self> {
+    async fn open(cli: &Cli, target: &Target, attacker: &Attacker) -> Result<Self> {
         let adapter = Adapter::read(cli.adapter.as_deref())?;
-        let admin = match &cli.admin_url {
-            Some(admin) => Some(Admin::connect(admin, demo.and_then(Demo::process).into_iter().collect()).await?),
+        let url = target.url.as_str();
+        let admin = match &target.admin_url {
+            Some(admin) => Some(Admin::connect(admin, target.processes.clone()).await?),
             None => None,
         };
-        let wants_oracle = cli.token_oracle.is_some() || !adapter.oracle_headers.is_empty();
+        let wants_oracle = target.oracle.is_some() || !adapter.oracle_headers.is_empty();
         let oracle = match wants_oracle {
-            true => Some(Server::new(url, &adapter, cli.token_oracle.clone(), adapter.oracle_headers.clone())?),
+            true => Some(Server::new(url, &adapter, target.oracle.clone(), adapter.oracle_headers.clone())?),
             false => None,
         };
         let truth = match (&admin, &oracle) {
@@ -141,14 +154,20 @@ impl Suite {
             (None, None) => bail!("give --token-oracle or --admin-url: somebody must know what belongs to others"),
         };
         let mut words = Words::default();
-        words.forge(cli.token_attacker.as_deref().unwrap_or(""));
-        let own = own_store(cli, url, &adapter).await?;
-        words.set("own", own);
+        words.forge(attacker.token.as_deref().unwrap_or(""));
+        let mine = own_stores(target, attacker, &adapter).await?;
+        words.set("own", mine.first().context("the attacker sees no store")?);
+        words.set("stores", mine.len().to_string());
+        words.set("mine", mine.iter().map(|store| format!("'{store}'")).collect::<Vec<_>>().join(", "));
         words.set("setting", adapter.setting.clone());
-        words.set("forged", adapter.forged.clone());
         let headers = adapter.headers.iter().map(|(name, value)| (name.clone(), words.fill(value))).collect();
-        let attacker = Server::new(url, &adapter, cli.token_attacker.clone(), headers)?;
+        let shape = if mine.len() == 1 { "one" } else { "some" };
+        let attacker = Server::new(url, &adapter, attacker.token.clone(), headers)?;
         name_others(&truth, &mut words).await?;
+        // Of the shape the attacker's own context has: the verifiers refuse every other before they look who signed.
+        words.set("scope", format!("{shape}:{}", words.get("other")));
+        let forged = words.fill(&adapter.forged);
+        words.set("forged", forged);
         let canaries = Canaries::collect(&truth, &words).await?;
         let tools = attacker.tools().await?;
         if let Some(oracle) = &oracle {
@@ -239,22 +258,22 @@ impl Suite {
     }
 }
 
-/// The attacker's tenant: what the adapter says, or the one store it sees.
-async fn own_store(cli: &Cli, url: &str, adapter: &Adapter) -> Result<String> {
+/// The attacker's tenants: what the adapter says, or the stores it sees.
+async fn own_stores(target: &Target, attacker: &Attacker, adapter: &Adapter) -> Result<Vec<String>> {
     if let Some(own) = &adapter.own {
-        return Ok(own.clone());
+        return Ok(own.split(',').map(|store| store.trim().to_owned()).collect());
     }
-    let attacker = Server::new(url, adapter, cli.token_attacker.clone(), BTreeMap::new())?;
-    let reply = attacker.sql("SELECT store_id FROM retail.stores ORDER BY store_id").await;
-    match reply.rows.as_deref() {
-        Some([row]) => row.first().cloned().context("a row has a cell"),
-        Some(rows) => {
-            bail!("the attacker sees {} stores without trying: name its own as `own` in the adapter", rows.len())
-        }
-        None => {
-            bail!("the attacker gets no rows of retail.stores: {}", reply.said.chars().take(300).collect::<String>())
-        }
+    let server = Server::new(&target.url, adapter, attacker.token.clone(), BTreeMap::new())?;
+    let reply = server.sql("SELECT store_id FROM retail.stores ORDER BY store_id").await;
+    let Some(rows) = reply.rows else {
+        bail!("the attacker gets no rows of retail.stores: {}", reply.said.chars().take(300).collect::<String>())
+    };
+    let stores: Vec<String> = rows.into_iter().filter_map(|row| row.into_iter().next()).collect();
+    if stores.len() != attacker.stores {
+        let (sees, has) = (stores.len(), attacker.stores);
+        bail!("the attacker sees {sees} stores without trying, and has {has}: name its own as `own` in the adapter");
     }
+    Ok(stores)
 }
 
 /// A store that is not the attacker's, and a few of its keys.
@@ -262,7 +281,7 @@ async fn name_others(truth: &Truth<'_>, words: &mut Words) -> Result<()> {
     let name = truth.cell(&words.fill("SELECT store_name FROM retail.stores WHERE store_id = '{own}'")).await?;
     words.set("own_name", name);
     let other =
-        "SELECT store_id::text FROM retail.orders WHERE store_id <> '{own}' GROUP BY 1 ORDER BY count(*) DESC, 1";
+        "SELECT store_id::text FROM retail.orders WHERE store_id NOT IN ({mine}) GROUP BY 1 ORDER BY count(*) DESC, 1";
     let other = truth.cell(&words.fill(other)).await?;
     words.set("other", other);
     for (name, sql) in [

@@ -84,7 +84,7 @@ impl Signer {
 
 /// A token whose signature is HMAC-SHA-256 with this secret.
 pub(super) fn hmac(header: &Value, claims: &Value, secret: &[u8]) -> String {
-    let message = format!("{}.{}", b64(&header.to_string()), b64(&claims.to_string()));
+    let message = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
     let key = EncodingKey::from_secret(secret);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
     format!("{message}.{signature}")

@@ -32,7 +32,8 @@ pub(super) struct Refusal {
     code: i32,
     message: String,
     data: Option<Box<Value>>,
-    header: Option<(&'static str, HeaderValue)>,
+    /// Boxed: refusals travel as errors, and most have none.
+    header: Option<Box<(&'static str, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -50,7 +51,7 @@ impl Refusal {
     pub(super) fn unproven(challenge: &Challenge, given: bool) -> Self {
         let text = "a valid bearer token is required: send `Authorization: Bearer <token>`";
         let mut refusal = Self::new(StatusCode::UNAUTHORIZED, REFUSED, text).named(Code::Authentication);
-        refusal.header = Some(("www-authenticate", challenge.unproven(given)));
+        refusal.header = Some(Box::new(("www-authenticate", challenge.unproven(given))));
         refusal
     }
 
@@ -59,7 +60,7 @@ impl Refusal {
         let text = format!("this needs a token with the scopes: {}", scopes.join(" "));
         let mut refusal = Self::new(StatusCode::FORBIDDEN, REFUSED, text).named(Code::Authorization);
         refusal.id = id;
-        refusal.header = Some(("www-authenticate", challenge.insufficient(scopes)));
+        refusal.header = Some(Box::new(("www-authenticate", challenge.insufficient(scopes))));
         refusal
     }
 
@@ -67,7 +68,7 @@ impl Refusal {
     pub(super) fn busy() -> Self {
         let text = "the host serves as many requests as it can hold: try again in a moment";
         let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, REFUSED, text).named(Code::Overloaded);
-        refusal.header = Some(("retry-after", HeaderValue::from_static("1")));
+        refusal.header = Some(Box::new(("retry-after", HeaderValue::from_static("1"))));
         refusal
     }
 
@@ -75,7 +76,7 @@ impl Refusal {
     pub(super) fn too_many(what: &str) -> Self {
         let mut refusal =
             Self::new(StatusCode::TOO_MANY_REQUESTS, REFUSED, format!("too many {what}")).named(Code::Overloaded);
-        refusal.header = Some(("retry-after", HeaderValue::from_static("1")));
+        refusal.header = Some(Box::new(("retry-after", HeaderValue::from_static("1"))));
         refusal
     }
 
@@ -141,7 +142,7 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, value);
         }
         response
