@@ -52,6 +52,8 @@ impl Ruin {
         settings.plugins.directory = plugins;
         settings.plugins.watch = false;
         settings.http.listen = ([127, 0, 0, 1], 0).into();
+        // As in the demo that stands whole.
+        (settings.traffic.principal, settings.traffic.tenant) = (None, None);
         wall.settings(&mut settings);
         let keys = Keys::open(state.path()).map_err(|e| anyhow::anyhow!(e))?;
         let ground = Ground::find(&settings, false, &mut Silent).await?;
