@@ -111,6 +111,32 @@ async fn each_runs_onto_the_data_of_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_functions_are_the_ones_that_are_checked() {
+    let mut admin = database(shared().await, "digests").await;
+    soon(shape::migrate(&mut admin, Domains::Core)).await.expect("a new database");
+    let (there, known) = shape::digests(&admin).await.expect("a list");
+    assert!(there == known, "a migration changed a function; migrations/src/lint/bodies.txt must be:\n{there}");
+    // Each way of making forged contexts good is found, and mended by what is printed.
+    for hole in [
+        "CREATE OR REPLACE FUNCTION rowhouse_private.same(a text, b text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+         AS $$ SELECT true $$",
+        "ALTER FUNCTION rowhouse.tenant() SET search_path = public",
+        "ALTER FUNCTION rowhouse.tenants() VOLATILE",
+        "ALTER FUNCTION rowhouse.every_tenant() SECURITY INVOKER",
+        "ALTER FUNCTION rowhouse.enter(text) OWNER TO postgres",
+        "DROP FUNCTION rowhouse.hello()",
+    ] {
+        admin.batch_execute(hole).await.expect(hole);
+        let found = shape::lint(&admin).await.expect("a look");
+        let told = found.iter().find(|it| it.mend.contains("--repair")).unwrap_or_else(|| panic!("{hole}: {found:?}"));
+        assert_eq!(told.level, shape::Level::Unsafe, "{hole}");
+        assert_eq!(shape::repair(&admin).await.expect(hole).len(), 1, "{hole}");
+        let left = shape::lint(&admin).await.expect("a look");
+        assert!(left.iter().all(|it| it.level != shape::Level::Unsafe), "{hole}: {left:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_at_once_share_the_work() {
     let (shared, steps) = (shared().await, steps());
     let mut one = database(shared, "at_once").await;

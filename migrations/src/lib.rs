@@ -18,7 +18,7 @@ mod ticket_key; // The key the host signs tickets with.
 
 pub use error::Error;
 pub use harden::{HardenReport, harden, is_hardened};
-pub use lint::{Finding, Level, lint};
+pub use lint::{Finding, Level, digests, lint, repair};
 pub use login::{AGENT_ROLES, CLERK_ROLE, set_login, set_passwords};
 pub use migrate::{Domains, Report, migrate};
 pub use tenants::{TenantRow, tenants};

@@ -42,6 +42,7 @@ const CORE: Domain = Domain {
         ("V2__tenants", include_str!("../core/V2__tenants.sql")),
         ("V3__books", include_str!("../core/V3__books.sql")),
         ("V4__rotate", include_str!("../core/V4__rotate.sql")),
+        ("V5__hello", include_str!("../core/V5__hello.sql")),
     ],
 };
 
@@ -137,4 +138,26 @@ async fn apply(admin: &mut Client, domain: &'static Domain) -> Result<Vec<String
         .iter()
         .map(|done| format!("{} V{} {}", domain.name, done.version(), done.name()))
         .collect())
+}
+
+/// The version the core's last migration brings the database to.
+pub(crate) fn newest_core() -> i32 {
+    let version = |name: &str| name.strip_prefix('V')?.split_once("__")?.0.parse().ok();
+    CORE.migrations.iter().filter_map(|(name, _)| version(name)).max().unwrap_or_default()
+}
+
+/// The owner of a function of the core, and the text that makes it again, from the last migration that made it.
+/// `signature` is as PostgreSQL prints it.
+pub(crate) fn made(signature: &str) -> Option<(&'static str, String)> {
+    let (name, _) = signature.split_once('(')?;
+    CORE.migrations.iter().rev().find_map(|(_, sql)| {
+        let kind =
+            ["FUNCTION", "PROCEDURE"].into_iter().find(|kind| sql.contains(&format!("\nCREATE {kind} {name}(")))?;
+        let (before, rest) = sql.split_once(&format!("\nCREATE {kind} {name}("))?;
+        // Each body stands between `$$`, and ends its statement.
+        let (text, _) = rest.split_once("$$;")?;
+        let (_, role) = before.rsplit_once("SET LOCAL ROLE ")?;
+        let (owner, _) = role.split_once(';')?;
+        Some((owner, format!("CREATE OR REPLACE {kind} {name}({text}$$;")))
+    })
 }

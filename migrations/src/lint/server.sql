@@ -11,3 +11,9 @@ SELECT 'weak', 'extension older than the server has it', format('%s %s, there is
     -- Not a server that has only an older one: then there is nothing to update to.
     AND EXISTS (SELECT FROM pg_extension_update_paths(e.extname) u
                 WHERE u.source = e.extversion AND u.target = a.default_version AND u.path IS NOT NULL)
+UNION ALL  -- Before 0.8.2 a parallel build of an HNSW index could write past its buffer.
+SELECT 'weak', 'extension with a known hole', e.extname || ' ' || e.extversion,
+       CASE WHEN a.default_version ~ '^[0-9]+([.][0-9]+)*$' AND string_to_array(a.default_version, '.')::int[] >= '{0,8,2}' THEN 'ALTER EXTENSION vector UPDATE'
+            ELSE '-- install pgvector 0.8.2 or later on the server, and then run: ALTER EXTENSION vector UPDATE' END
+  FROM pg_extension e LEFT JOIN pg_available_extensions a ON a.name = e.extname
+  WHERE e.extname = 'vector' AND e.extversion ~ '^[0-9]+([.][0-9]+)*$' AND string_to_array(e.extversion, '.')::int[] < '{0,8,2}'

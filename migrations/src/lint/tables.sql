@@ -2,6 +2,12 @@
 WITH known AS (SELECT $2::text[] AS unused),
 agent AS (SELECT r.oid, r.rolname FROM pg_roles r WHERE r.rolname = ANY ($1::text[])),
 agents AS (SELECT string_agg(quote_ident(rolname), ', ' ORDER BY rolname) AS names FROM agent),
+-- What is below a registered table is looked at with its policies.
+family AS (
+  WITH RECURSIVE f AS (
+    SELECT i.inhrelid AS oid FROM pg_inherits i JOIN rowhouse.tenant_tables t ON t.relation = i.inhparent
+    UNION SELECT i.inhrelid FROM f JOIN pg_inherits i ON i.inhparent = f.oid)
+  SELECT f.oid FROM f),
 relation AS (
   SELECT c.oid, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, c.relnamespace,
          format('%I.%I', n.nspname, c.relname) AS name,
@@ -9,7 +15,8 @@ relation AS (
          (SELECT t.tenant_column FROM rowhouse.tenant_tables t WHERE t.relation = c.oid) AS tenant_column,
          EXISTS (SELECT FROM rowhouse.tenant_tables t WHERE t.relation = c.oid) AS registered,
          EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'USAGE')
-                   AND has_any_column_privilege(a.oid, c.oid, 'SELECT')) AS readable
+                   AND has_any_column_privilege(a.oid, c.oid, 'SELECT')) AS readable,
+         c.oid IN (SELECT f.oid FROM family f) AS below
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))
 SELECT 'unsafe', 'row security not forced', r.name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.name)
@@ -50,14 +57,19 @@ UNION ALL
 SELECT 'unsafe', 'agent role reaches the keys', 'rowhouse_private', format('REVOKE ALL ON SCHEMA rowhouse_private FROM PUBLIC, %s', g.names)
   FROM agents g WHERE EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, 'rowhouse_private', 'USAGE'))
 UNION ALL  -- A table that looks like a tenant's: one careless GRANT away from being everybody's.
-SELECT 'weak', 'tenant key and no protection', r.name, format('CALL rowhouse.protect(%L, %L)', r.name, k.attname)
-  FROM relation r JOIN LATERAL (
-    SELECT a.attname FROM pg_attribute a
-    WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'uuid'::regtype
-      AND EXISTS (SELECT FROM rowhouse.tenant_tables t JOIN pg_class c ON c.oid = t.relation
-                  WHERE t.tenant_column = a.attname AND c.relnamespace = r.relnamespace)
+SELECT 'weak', 'tenant key and no protection', r.name, CASE WHEN k.fits THEN '' ELSE
+         format('ALTER TABLE %s ALTER COLUMN %I TYPE uuid USING %2$I::text::uuid, ALTER COLUMN %2$I SET NOT NULL; ', r.name, k.attname) END
+       || format('CALL rowhouse.protect(%L, %L)', r.name, k.attname)
+       || CASE WHEN k.led THEN '' ELSE format('; CREATE INDEX ON %s (%I)', r.name, k.attname) END
+  FROM relation r JOIN pg_namespace n ON n.oid = r.relnamespace JOIN LATERAL (
+    SELECT a.attname, a.atttypid = 'uuid'::regtype AND a.attnotnull AS fits,
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = r.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL) AS led
+    FROM pg_attribute a
+    WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (SELECT FROM rowhouse.tenant_tables t WHERE t.tenant_column = a.attname)
     LIMIT 1) k ON true
-  WHERE r.relkind IN ('r', 'p') AND NOT r.registered AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
+  WHERE r.relkind IN ('r', 'p') AND NOT r.registered AND NOT r.of_extension AND NOT (r.relrowsecurity AND r.relforcerowsecurity)
+    -- Wherever agents may look, but for what is the host's own.
+    AND n.nspname !~ '^rowhouse' AND EXISTS (SELECT FROM agent a WHERE has_schema_privilege(a.oid, n.oid, 'USAGE'))
     -- Said already, and louder.
-    AND NOT r.readable
-    AND NOT EXISTS (SELECT FROM pg_inherits m JOIN rowhouse.tenant_tables t ON t.relation = m.inhparent WHERE m.inhrelid = r.oid)
+    AND NOT r.readable AND NOT r.below

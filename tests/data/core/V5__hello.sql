@@ -1,0 +1,3 @@
+-- What a database at core V5 holds: a greeting that tells of the login role.
+-- holds: (SELECT schema_version >= 5 AND backend_pid = pg_backend_pid() FROM rowhouse.hello())
+-- holds: (SELECT powerless = (NOT rolsuper) FROM rowhouse.hello(), pg_roles WHERE rolname = session_user)
