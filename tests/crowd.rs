@@ -252,6 +252,8 @@ async fn open(world: &World, database: &str, down: Option<Wall>) -> App {
     .await;
     if let Some(wall) = down {
         if wall == Wall::Transaction {
+            // `enter` is replaced on purpose.
+            app.host.database.lower(Wall::Watch);
             lower_the_demand(&admin).await;
         }
         app.host.database.lower(wall);

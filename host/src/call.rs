@@ -69,7 +69,7 @@ impl Host {
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
         let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
-        let transaction = Arc::new(self.database.open(&permit, bounds, stop.token().clone()));
+        let transaction = Arc::new(self.database.open(&permit, bounds, stop.token().clone())?);
         let mut record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
         record.keep_arguments(&tool, &request.arguments);
         let arguments = Value::Object(request.arguments);

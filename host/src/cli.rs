@@ -155,6 +155,9 @@ pub(crate) enum DbCommand {
         /// Take the database over from a host with another ticket key, and lock that host out.
         #[arg(long)]
         adopt: bool,
+        /// Put back functions of schema `rowhouse` that are not the ones the migrations made.
+        #[arg(long)]
+        repair: bool,
     },
     /// Fill the demo's tables.
     Seed {

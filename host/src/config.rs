@@ -6,6 +6,7 @@
 
 mod audit;
 mod database;
+mod doctor;
 mod http;
 mod identity;
 mod keys;
@@ -16,6 +17,7 @@ mod traffic;
 
 pub use audit::Audit;
 pub use database::{Database, Pool};
+pub use doctor::Doctor;
 pub use http::Http;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub traffic: Traffic,
     /// The record of what was done.
     pub audit: Audit,
+    /// What the doctor may leave aside.
+    pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
     pub keys: Keys,
     /// Where keys, compiled code and the embedded database live. Empty: `/var/lib/rowhouse` for root,

@@ -34,6 +34,8 @@ pub struct Finding {
     pub object: String,
     /// What to run, or to write, to mend it.
     pub mend: String,
+    /// The settings say that it is known and stays.
+    pub accepted: bool,
 }
 
 impl Finding {
@@ -45,7 +47,7 @@ impl Finding {
         object: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
-        Self { level, area, what: what.into(), object: object.into(), mend: mend.into() }
+        Self { level, area, what: what.into(), object: object.into(), mend: mend.into(), accepted: false }
     }
 }
 
@@ -83,10 +85,18 @@ impl Report {
         self.findings.sort_by(|a, b| (a.level, a.area, &a.what, &a.object).cmp(&(b.level, b.area, &b.what, &b.object)));
     }
 
+    /// Mark what the settings accept. What is unsafe is never accepted.
+    pub fn accept(&mut self, settings: &crate::config::Doctor) {
+        for found in &mut self.findings {
+            found.accepted = found.level != Level::Unsafe && settings.accepts(&found.what);
+        }
+    }
+
     /// The exit code: 0 where all is well, 1 where something must be mended (with `strict` notes, too), 2 where nothing
-    /// bad was found and something could not be looked at.
+    /// bad was found and something could not be looked at. What is accepted does not count.
     pub fn exit(&self, strict: bool) -> u8 {
-        let bad = self.findings.iter().any(|found| strict || found.level != Level::Note);
+        let mut counted = self.findings.iter().filter(|found| !found.accepted);
+        let bad = counted.any(|found| strict || found.level != Level::Note);
         match (bad, self.unchecked.is_empty()) {
             (true, _) => 1,
             (false, false) => 2,
@@ -122,6 +132,7 @@ pub async fn examine(settings: &Settings, compiler: PathBuf, ground: anyhow::Res
         Ok(keys) => report.add("issuers", issuers::look(settings, &keys).await),
         Err(error) => report.add("keys", Err(error)),
     }
+    report.accept(&settings.doctor);
     report
 }
 
@@ -144,6 +155,21 @@ mod tests {
         }
         assert_eq!((report.exit(false), report.exit(true)), (exit, strict), "{report:?}");
         assert!(report.findings.is_sorted_by_key(|found| found.level), "{report:?}");
+    }
+
+    #[test]
+    fn what_is_accepted_is_kept_and_does_not_count() {
+        let settings = crate::config::Doctor { accept: vec!["w".to_owned(), "u".to_owned()] };
+        let check = |level, what: &str, accepted: bool, exit: u8| {
+            let mut report = Report::default();
+            report.add("database", Ok(vec![Finding::new(level, "database", what, "o", "m")]));
+            report.accept(&settings);
+            let said: Vec<_> = report.findings.iter().map(|found| found.accepted).collect();
+            assert_eq!((said, report.exit(false)), (vec![accepted], exit), "{level} {what}");
+        };
+        check(Level::Weak, "w", true, 0);
+        check(Level::Weak, "another", false, 1);
+        check(Level::Unsafe, "u", false, 1);
     }
 
     #[test]

@@ -6,8 +6,10 @@
 
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
+mod walls; // What it does not serve without.
 
 pub use ground::Ground;
+pub use walls::{Unsafe, note_refusal};
 
 use crate::audit::{Audit, Event};
 use crate::call::Host;
@@ -148,6 +150,8 @@ impl House {
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
         let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
         rounds::start(&host, &clerk, told, &stop);
+        let walls = walls::watch(Arc::clone(&host), ground.watched(), settings.database.check_period());
+        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
         undo.disarm();
         Ok(Self { host, ground, stop })
     }

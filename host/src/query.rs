@@ -36,6 +36,7 @@ use gate::Gate;
 use lane::Lane;
 use pool::Pool;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tally::Tally;
 use ticket::{Claims, Signer};
@@ -96,6 +97,8 @@ struct Shared {
     signer: ArcSwap<Signer>,
     gate: ArcSwap<Gate>,
     pool: Pool,
+    /// The database has a hole in its walls: nothing is asked of it, and nothing it answers is handed on.
+    refused: AtomicBool,
     #[cfg(feature = "demolition")]
     lowered: demolition::Lowered,
 }
@@ -125,6 +128,7 @@ impl Database {
             signer,
             gate: ArcSwap::new(gate),
             pool,
+            refused: AtomicBool::new(false),
             #[cfg(feature = "demolition")]
             lowered: demolition::Lowered::default(),
         }));
@@ -135,9 +139,13 @@ impl Database {
     /// The right to run statements over the permit's scope. Takes no connection and waits for nothing.
     ///
     /// Firing `cancel` stops the statements under way, in the database too.
-    pub fn open(&self, permit: &Permit, bounds: Bounds, cancel: CancellationToken) -> TenantTx {
+    ///
+    /// # Errors
+    /// [`SqlCode::Unavailable`] while the database is refused.
+    pub fn open(&self, permit: &Permit, bounds: Bounds, cancel: CancellationToken) -> Result<TenantTx, SqlError> {
+        self.sound()?;
         let settings = &self.0.settings;
-        TenantTx {
+        Ok(TenantTx {
             lane: Lane::of(permit.scope()),
             claims: self.0.signer.load().claims(permit),
             readable: permit.readable(self.0.gate.load().tables()),
@@ -147,6 +155,25 @@ impl Database {
             deadline: Instant::now() + bounds.time,
             cancel,
             database: self.clone(),
+        })
+    }
+
+    /// Ask nothing of this database from now on, and hand on nothing it answers: its walls have a hole. With `false`, go
+    /// on.
+    pub fn refuse(&self, refused: bool) {
+        #[cfg(feature = "demolition")]
+        let refused = refused && !self.0.lowered.watch();
+        self.0.refused.store(refused, Ordering::Release);
+    }
+
+    /// Whether it may be asked at all.
+    fn sound(&self) -> Result<(), SqlError> {
+        match self.0.refused.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => {
+                let message = "the database is not served from at the moment; its operator has been told";
+                Err(SqlError::new(SqlCode::Unavailable, message))
+            }
         }
     }
 
@@ -232,6 +259,7 @@ impl TenantTx {
 
     /// Run a statement that was admitted.
     async fn travel(&self, statement: &str, parameters: &[Value], fingerprint: String) -> Result<Rows, SqlError> {
+        self.database.sound()?;
         let shared = &self.database.0;
         let order = Order {
             brackets: trip::READ_ONLY,
@@ -261,6 +289,8 @@ impl TenantTx {
         });
         let outcome = task.await;
         dropped.disarm();
+        // Rows that were read while the hole was found.
+        self.database.sound()?;
         outcome.map_err(SqlError::unavailable)?
     }
 

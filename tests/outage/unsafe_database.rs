@@ -1,7 +1,7 @@
 //! A database whose walls have a hole is not served from, and the statement that mends it is printed.
 
-use super::process::{Home, ended};
-use crate::harness::{Silent, settings, shared};
+use super::process::{Home, LOOK, ended};
+use crate::harness::{App, SCALE, Silent, settings, shared};
 use crate::patience::soon;
 use rowhouse::embedded;
 use rowhouse::house::Ground;
@@ -80,6 +80,9 @@ async fn holes_are_refused_and_what_is_printed_mends_them() {
                 assert!(said.contains(rule) && said.contains("NOBYPASSRLS"), "{arguments:?}: {said}");
                 assert!(!said.contains(&password), "{arguments:?}: {said}");
             }
+            // There was no house, and the trail on disk has it all the same.
+            let waiting = rowhouse::audit::backlog(&mine.audit.directory(&home.state())).expect("a spool");
+            assert!(waiting.records >= 1, "{waiting:?}");
         }
         let mends: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("mend it with: ")).collect();
         assert!(!mends.is_empty(), "{hole}: {text}");
@@ -91,5 +94,64 @@ async fn holes_are_refused_and_what_is_printed_mends_them() {
     }
     let check = ended(home.command(["db", "check"]).env("DATABASE_URL", &url)).await;
     assert_eq!(check.code, Some(0), "{}{}", check.out, check.err);
+    server.stop().await.expect("an end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_unsafe_while_it_is_served_is_refused_until_it_is_mended() {
+    let home = Home::new(&[]).await;
+    let options = embedded::Options {
+        state_dir: Some(home.state()),
+        bin_dir: Some(home.bin().to_owned()),
+        durable: false,
+        ..embedded::Options::default()
+    };
+    let server = soon(embedded::Server::start(&options, &mut |_| {})).await.expect("a PostgreSQL of its own");
+    let password = String::from_utf8(server.admin().get_password().expect("a password").to_vec()).expect("in ASCII");
+    let socket = server.socket_dir().display().to_string().replace('/', "%2F");
+    let shared = shared().await;
+    let mut mine = settings(shared);
+    mine.database.url = Some(format!("postgres://postgres:{password}@{socket}/{}", embedded::DATABASE).into());
+    mine.database.pool.max = Some(4);
+    mine.database.check_seconds = 1;
+    let keys = Keys::open(&shared.state).expect("keys");
+    let ground = Ground::find(&mine, false, &mut Silent).await.expect("the database");
+    soon(ground.prepare(&mine, &keys, &mut Silent)).await.expect("a safe database");
+    soon(ground.seed(SCALE, &mut Silent)).await.expect("a seeded database");
+    let app = App::plan(|plan| plan.settings = mine).await;
+    let (admin, connection) = server.admin().connect(NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let question = || serde_json::json!({ "query": "SELECT count(*) FROM retail.stores" });
+    let until = async |failed: bool| loop {
+        let reply = app.post("seattle", "execute_sales_query", question()).await;
+        if reply["result"]["isError"] == failed {
+            return reply;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    for (hole, mend, rule) in [
+        ("ALTER ROLE rowhouse_one BYPASSRLS", "ALTER ROLE rowhouse_one NOBYPASSRLS", "agent role has powers"),
+        (
+            "ALTER TABLE retail.stores NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE retail.stores FORCE ROW LEVEL SECURITY",
+            "row security not forced",
+        ),
+    ] {
+        soon(until(false)).await;
+        admin.batch_execute(hole).await.expect(hole);
+        let reply = soon(until(true)).await;
+        assert_eq!(reply["result"]["_meta"]["rowhouse/error"]["code"], "DATABASE_ERROR", "{hole}: {reply}");
+        assert!(!reply.to_string().contains("rowhouse_one"), "{hole}: {reply}");
+        let trail = "SELECT count(*) FROM rowhouse.audit WHERE event = 'unsafe_database' AND strpos(record, $1) > 0";
+        soon(async {
+            while admin.query_one(trail, &[&rule]).await.expect("a count").get::<_, i64>(0) == 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+        })
+        .await;
+        admin.batch_execute(mend).await.expect(mend);
+        soon(until(false)).await;
+    }
+    soon(app.stop()).await;
     server.stop().await.expect("an end");
 }

@@ -185,6 +185,8 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         object: String,
     },
+    /// The database's walls are whole again, and calls are served.
+    DatabaseMended {},
     /// A policy took effect: SHA-256 of its text.
     PolicyReloaded {
         #[serde(serialize_with = "text")]
@@ -245,6 +247,7 @@ impl Event {
             Event::LimitBreached { .. } => "limit_breached",
             Event::TenantForbidden { .. } => "tenant_forbidden",
             Event::UnsafeDatabase { .. } => "unsafe_database",
+            Event::DatabaseMended {} => "database_mended",
             Event::PolicyReloaded { .. } => "policy_reloaded",
             Event::PolicyRefused { .. } => "policy_refused",
             Event::KeyRotated { .. } => "key_rotated",

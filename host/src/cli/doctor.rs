@@ -1,7 +1,7 @@
 //! `rowhouse doctor` and `rowhouse db check`: what is found, and what to run.
 
 use super::progress::Progress;
-use crate::config::Settings;
+use crate::config::{Doctor as Accepted, Settings};
 use crate::doctor::{Finding, Level, Report, examine};
 use crate::house::Ground;
 use anyhow::Result;
@@ -39,22 +39,25 @@ pub(super) async fn run(settings: &Settings, compiler: PathBuf, json: bool, stri
 ///
 /// # Errors
 /// Where it cannot be looked at.
-pub(super) async fn database(ground: &Ground, json: bool) -> Result<ExitCode> {
+pub(super) async fn database(ground: &Ground, settings: &Accepted, json: bool) -> Result<ExitCode> {
     let findings = shape::lint(&ground.admin().await?).await?;
+    let mut report = Report::default();
+    report.add("database", Ok(findings.into_iter().map(Finding::from).collect()));
+    report.accept(settings);
     if json {
-        let list: Vec<_> = findings
-            .iter()
-            .map(|f| serde_json::json!({ "level": f.level.as_str(), "rule": f.rule, "object": f.object, "mend": f.mend }))
-            .collect();
-        println!("{}", serde_json::json!({ "findings": list }));
-    } else if findings.is_empty() {
+        let one = |f: &Finding| {
+            serde_json::json!({ "level": f.level.as_str(), "rule": f.what, "object": f.object, "mend": f.mend,
+                                "accepted": f.accepted })
+        };
+        println!("{}", serde_json::json!({ "findings": report.findings.iter().map(one).collect::<Vec<_>>() }));
+    } else if report.findings.is_empty() {
         println!("nothing to mend");
     } else {
-        for f in &findings {
-            println!("{}  {}: {}\n    {}", label(f.level), f.rule, f.object, f.mend);
+        for f in &report.findings {
+            println!("{}  {}: {}\n    {}", label(f), f.what, f.object, f.mend);
         }
     }
-    Ok(if findings.iter().any(|f| f.level != Level::Note) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(report.exit(false)))
 }
 
 fn as_json(found: &Finding) -> serde_json::Value {
@@ -64,12 +67,13 @@ fn as_json(found: &Finding) -> serde_json::Value {
         "what": found.what,
         "object": found.object,
         "mend": found.mend,
+        "accepted": found.accepted,
     })
 }
 
 fn print(report: &Report) {
     for found in &report.findings {
-        println!("{}  {:<9} {}: {}", label(found.level), found.area, found.what, found.object);
+        println!("{}  {:<9} {}: {}", label(found), found.area, found.what, found.object);
         for line in found.mend.lines() {
             println!("    {line}");
         }
@@ -77,7 +81,7 @@ fn print(report: &Report) {
     for left in &report.unchecked {
         println!("NOT SEEN  {:<8} {}", left.area, left.why);
     }
-    let count = |level| report.findings.iter().filter(|found| found.level == level).count();
+    let count = |level| report.findings.iter().filter(|found| found.level == level && !found.accepted).count();
     match (report.findings.len(), report.unchecked.len()) {
         (0, 0) => println!("nothing to mend"),
         (_, unseen) => println!(
@@ -89,8 +93,9 @@ fn print(report: &Report) {
     }
 }
 
-const fn label(level: Level) -> &'static str {
-    match level {
+fn label(found: &Finding) -> &'static str {
+    match found.level {
+        _ if found.accepted => "accepted",
         Level::Unsafe => "UNSAFE",
         Level::Weak => "weak  ",
         Level::Note => "note  ",

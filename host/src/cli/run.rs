@@ -157,7 +157,12 @@ async fn bind(settings: &mut Settings) -> Result<TcpListener> {
 async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
     let keys = Keys::with(&settings.state_dir(), &settings.keys).map_err(|e| anyhow::anyhow!(e))?;
     let ground = Ground::find(settings, share, watch).await?;
-    ground.prepare(settings, &keys, watch).await?;
+    if let Err(refused) = ground.prepare(settings, &keys, watch).await {
+        if let Err(error) = house::note_refusal(&refused, settings, &keys).await {
+            tracing::error!(error = %format!("{error:#}"), "the refusal is not in the audit trail");
+        }
+        return Err(refused);
+    }
     if let Some(scale) = demo {
         ground.seed(scale, watch).await?;
     }
@@ -311,9 +316,10 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
     let mut watch = Progress::new(false);
     let ground = Ground::find(settings, true, &mut watch).await?;
     let code = match command {
-        DbCommand::Migrate { harden, adopt } => {
+        DbCommand::Migrate { harden, adopt, repair } => {
             let mut settings = settings.clone();
             settings.database.adopt = adopt;
+            settings.database.repair = repair;
             if harden {
                 settings.database.harden = Some(true);
             }
@@ -325,7 +331,7 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ground.seed(scale, &mut watch).await?;
             ExitCode::SUCCESS
         }
-        DbCommand::Check { json } => doctor::database(&ground, json).await?,
+        DbCommand::Check { json } => doctor::database(&ground, &settings.doctor, json).await?,
     };
     ground.leave().await?;
     Ok(code)

@@ -7,6 +7,7 @@ pub use pool::Pool;
 use super::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The database and the pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +25,13 @@ pub struct Database {
     /// Take a database over from a host with another ticket key, and lock that host out.
     #[serde(skip)]
     pub adopt: bool,
+    /// Put back the functions of schema `rowhouse` that are not the ones the migrations made.
+    #[serde(skip)]
+    pub repair: bool,
+    /// Seconds between two looks at the walls while calls are served; nothing is served from a database that became
+    /// unsafe. A look takes a connection and a fraction of a second of the server's time; what happens between two
+    /// looks is seen at the next one.
+    pub check_seconds: u64,
     /// A pinned archive of the private server on disk, for machines without a package client.
     pub postgres_archive: Option<PathBuf>,
     /// Bytes of memory each backend of the private server may take. Attacks need gigabytes, honest statements stayed
@@ -42,10 +50,19 @@ impl Default for Database {
             schemas: vec!["retail".to_owned()],
             harden: None,
             adopt: false,
+            repair: false,
+            check_seconds: 60,
             postgres_archive: None,
             backend_memory: 512 << 20,
             durable: true,
             pool: Pool::default(),
         }
+    }
+}
+
+impl Database {
+    /// Between two looks at the walls. There is no way to do without: zero is a second.
+    pub(crate) fn check_period(&self) -> Duration {
+        Duration::from_secs(self.check_seconds.max(1))
     }
 }

@@ -1,6 +1,6 @@
 //! The database a house stands on: found or started, given its shape, its walls raised and looked at.
 
-use super::Watcher;
+use super::{Watcher, walls};
 use crate::config::Settings;
 use crate::embedded;
 use crate::keys::Keys;
@@ -19,6 +19,9 @@ const CLERKS: u16 = 64;
 /// How long a statement of the clerk may take. Its largest, a batch of the audit trail, takes milliseconds; a lock that
 /// somebody holds must not hold it up for ever.
 const CLERK_TIMEOUT: &str = "-c statement_timeout=10s";
+
+/// How long one statement of a look at the walls may take. Whoever waits for it has gone by then.
+const LOOK_TIMEOUT: &str = "-c statement_timeout=20s";
 
 /// A database that is there, and the server behind it where it is our own.
 pub struct Ground {
@@ -103,6 +106,13 @@ impl Ground {
         config
     }
 
+    /// How the administrator reaches it, for looks at the walls: a look that hangs ends by itself.
+    pub(super) fn watched(&self) -> Config {
+        let mut config = self.admin.clone();
+        config.application_name("rowhouse-walls").options(LOOK_TIMEOUT);
+        config
+    }
+
     /// How statements reach it, looked up in this order.
     pub(super) fn target(&self, keys: &Keys, search_path: Vec<String>) -> Target {
         Target { search_path, config: self.admin.clone(), logins: logins(keys) }
@@ -111,12 +121,16 @@ impl Ground {
     /// Bring the schema up to date, raise the walls, set the logins, and refuse what is unsafe.
     ///
     /// # Errors
-    /// A migration that failed, or every unsafe thing found, each with the statement that mends it.
+    /// A migration that failed, or [`super::Unsafe`]: every unsafe thing found, each with the statement that mends it.
     pub async fn prepare(&self, settings: &Settings, keys: &Keys, watch: &mut dyn Watcher) -> Result<()> {
         let mut admin = self.admin().await?;
         let domains = if settings.serves_demo() { shape::Domains::CoreAndRetail } else { shape::Domains::Core };
         let report = shape::migrate(&mut admin, domains).await?;
         watch.step("migrations", &format!("{} applied now, {} in all", report.applied.len(), report.total));
+        if settings.database.repair {
+            let repaired = shape::repair(&admin).await?;
+            watch.step("repair", &if repaired.is_empty() { "nothing to do".to_owned() } else { repaired.join(", ") });
+        }
         let harden = settings.database.harden.unwrap_or(self.server.is_some());
         if harden {
             shape::harden(&admin).await?;
@@ -144,7 +158,7 @@ impl Ground {
         } else {
             "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
         };
-        refuse_unsafe(&admin).await?;
+        walls::refuse_unsafe(&admin).await?;
         watch.step("walls", walls);
         Ok(())
     }
@@ -241,26 +255,6 @@ pub(super) fn logins(keys: &Keys) -> Logins {
         some: keys.password("rowhouse_some"),
         all: keys.password("rowhouse_all"),
     }
-}
-
-/// Stop at the first start on a database whose walls have a hole.
-async fn refuse_unsafe(admin: &Client) -> Result<()> {
-    let findings = shape::lint(admin).await?;
-    let (fatal, rest): (Vec<_>, Vec<_>) =
-        findings.into_iter().partition(|finding| finding.level == shape::Level::Unsafe);
-    for finding in rest.into_iter().filter(|finding| finding.level == shape::Level::Weak) {
-        // Some name hundreds of functions; `rowhouse db check` tells them all, with what to run.
-        let object: String = finding.object.chars().take(80).collect();
-        tracing::warn!(rule = %finding.rule, object = %object, "the database could be safer; see `rowhouse db check`");
-    }
-    if fatal.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = fatal
-        .iter()
-        .map(|found| format!("\n  {}: {}\n    mend it with: {}", found.rule, found.object, found.mend))
-        .collect();
-    bail!("the database is not safe to serve from:{}", lines.concat())
 }
 
 /// Every host of a database shares one ticket key. A database that knows another belongs to another host: going on

@@ -14,6 +14,9 @@ pub enum Wall {
     Transaction,
     /// The gate. Down: every text is sent to the database as it is.
     Gate,
+    /// The looks at the walls while calls are served. Down: a database that became unsafe is served from, which whoever
+    /// takes a wall down inside it means to do.
+    Watch,
 }
 
 /// A transaction that may write, and whose work stays.
@@ -24,6 +27,7 @@ const READ_WRITE: Brackets = Brackets { begin: "BEGIN ISOLATION LEVEL REPEATABLE
 pub(super) struct Lowered {
     transaction: AtomicBool,
     gate: AtomicBool,
+    watch: AtomicBool,
 }
 
 impl Database {
@@ -33,6 +37,7 @@ impl Database {
         let flag = match wall {
             Wall::Transaction => &lowered.transaction,
             Wall::Gate => &lowered.gate,
+            Wall::Watch => &lowered.watch,
         };
         flag.store(true, Ordering::Relaxed);
     }
@@ -42,6 +47,11 @@ impl Lowered {
     /// Whether statements are sent unread.
     pub(super) fn gate(&self) -> bool {
         self.gate.load(Ordering::Relaxed)
+    }
+
+    /// Whether an unsafe database is served from.
+    pub(super) fn watch(&self) -> bool {
+        self.watch.load(Ordering::Relaxed)
     }
 
     /// The order, in a transaction that may write if that wall is down.

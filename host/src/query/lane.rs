@@ -237,7 +237,7 @@ impl Manager {
         })
         .abort_handle();
         let (hello, enter) = tokio::join!(
-            client.simple_query("SELECT backend_pid, schema_version FROM rowhouse.hello()"),
+            client.simple_query("SELECT backend_pid, schema_version, powerless FROM rowhouse.hello()"),
             client.prepare("SELECT rowhouse.enter($1)"),
         );
         let (backend, schema_version) = greeting(&hello?)?;
@@ -331,6 +331,7 @@ async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
+/// The backend's process id and the version of the schema, of a session that can do no more than it should.
 fn greeting(messages: &[SimpleQueryMessage]) -> Result<(i32, i32), BoxError> {
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -338,6 +339,13 @@ fn greeting(messages: &[SimpleQueryMessage]) -> Result<(i32, i32), BoxError> {
     });
     let row = row.ok_or("rowhouse.hello() gave no row; run the migrations")?;
     let number = |i: usize| -> Result<i32, BoxError> { Ok(row.try_get(i)?.unwrap_or_default().parse()?) };
+    // Whoever may pass over row security, or act as somebody else, is held by no policy.
+    if row.try_get(2)? != Some("t") {
+        return Err(
+            "the login role has powers or belongs to a role, and no policy would hold it; see `rowhouse db check`"
+                .into(),
+        );
+    }
     Ok((number(0)?, number(1)?))
 }
 

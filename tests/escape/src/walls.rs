@@ -121,13 +121,17 @@ impl Wall {
     /// When the database does not let it.
     pub(crate) async fn lower(self, database: &Database, admin: &Client) -> Result<()> {
         match self {
-            Wall::Context => admin.batch_execute(UNSIGNED).await.context("take the signatures away"),
+            Wall::Context => {
+                database.lower(demolition::Wall::Watch);
+                admin.batch_execute(UNSIGNED).await.context("take the signatures away")
+            }
             Wall::Transaction => {
                 let source = "SELECT pg_get_functiondef('rowhouse.enter(text)'::regprocedure)";
                 let source: String = admin.query_one(source, &[]).await?.get(0);
                 if !source.contains(DEMANDS_READ_ONLY) {
                     bail!("rowhouse.enter demands a read-only transaction in other words than {DEMANDS_READ_ONLY}");
                 }
+                database.lower(demolition::Wall::Watch);
                 admin.batch_execute(&source.replace(DEMANDS_READ_ONLY, "false")).await?;
                 database.lower(demolition::Wall::Transaction);
                 Ok(())

@@ -92,6 +92,7 @@ fn every_event_is_written_under_its_name() {
         Event::UnsafeDatabase { rule: s("rls"), object: s("retail.orders") },
         json!({ "rule": "rls", "object": "retail.orders" }),
     );
+    check(Event::DatabaseMended {}, json!({}));
     check(Event::PolicyReloaded { digest: s("d") }, json!({ "digest": "d" }));
     check(Event::PolicyRefused { digest: s("d") }, json!({ "digest": "d" }));
     check(Event::KeyRotated { key: s("ticket") }, json!({ "key": "ticket" }));
