@@ -127,7 +127,7 @@ async fn figures_agree() {
 }
 
 /// The directory, less the tenants named.
-fn directory_without(gone: &[&str]) -> Vec<Tenant> {
+pub fn directory_without(gone: &[&str]) -> Vec<Tenant> {
     let stores = STORES.iter().filter(|store| !gone.contains(&store.key));
     stores.map(|s| Tenant { id: s.id(), name: s.name.to_owned(), region: s.region.to_owned() }).collect()
 }
@@ -137,7 +137,7 @@ fn no_tool(host: &Host, app: &App, who: &str) -> bool {
 }
 
 /// A house under this policy and directory, in place of the shipped ones.
-async fn under(policy: &str, directory: Option<Vec<Tenant>>) -> (App, tempfile::NamedTempFile) {
+pub async fn under(policy: &str, directory: Option<Vec<Tenant>>) -> (App, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), policy).expect("a policy");
     let path = file.path().to_owned();
@@ -208,8 +208,25 @@ async fn the_shipped_policy_as_a_matrix() {
     let (published, catalog) = (app.host.plugins.published(), app.host.catalog.load());
     let tools: Vec<(&str, &str)> = published.tools().map(|(plugin, tool)| (&*plugin.name, &*tool.name)).collect();
     let tables: Vec<(&str, &str)> = catalog.tables().iter().map(|table| (&*table.schema, &*table.relation)).collect();
-    let people: Vec<(&str, Subject)> = WHO.iter().map(|who| (*who, Subject::from(&*app.principal(who)))).collect();
+    // Everybody of the matrix of rows, and two of whom an issuer says much that is worth nothing without a role.
+    let known = WHO.iter().map(|who| (*who, Subject::from(&*app.principal(who))));
+    let issued = |roles: &[&str]| Subject {
+        roles: roles.iter().map(ToString::to_string).collect(),
+        tenants: app.principal("seattle").tenants().to_vec(),
+        regions: app.principal("puget-sound").regions().to_vec(),
+        scopes: app.principal("seattle").scopes().to_vec(),
+        ..Subject::default()
+    };
+    let people: Vec<(&str, Subject)> =
+        known.chain([("no-role", issued(&[])), ("stranger", issued(&["customer"]))]).collect();
     let matrix = app.host.policy.current().matrix(&people, &tools, &tables);
+    // The whole of it: every role the policy names, over every tool, table and tenant there is.
+    for role in ["store_manager", "regional_manager", "super_admin"] {
+        assert!(people.iter().any(|(_, who)| who.roles.iter().any(|it| it == role)), "nobody is {role}");
+    }
+    let tools: usize = published.plugins.values().map(|plugin| plugin.tools.len()).sum();
+    let questions = 3 * tools + tables.len() + 1 + STORES.len();
+    assert_eq!(matrix.lines().count(), 1 + questions + 1 + people.len(), "{matrix}");
     insta::with_settings!({ snapshot_path => crate::harness::root().join("tests/snapshots"), prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("policy", matrix);
     });

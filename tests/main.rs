@@ -15,6 +15,7 @@ mod clients; // Official clients, in both eras, over both transports.
 mod flow; // A call from bytes to bytes.
 mod tidy; // Sentences of the documentation that a machine can hold.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
+mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod swap; // Plugins that come, change and go.

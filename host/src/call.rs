@@ -116,7 +116,7 @@ impl Host {
         self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name)))
     }
 
-    /// Ticks when a caller may see another set of tools.
+    /// Ticks when some caller may see another set of tools. Not for callers as it is: it tells of what they may not see.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.plugins.changes()
     }

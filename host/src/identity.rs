@@ -29,7 +29,7 @@ use keyset::Pace;
 use moka::sync::Cache;
 use revoked::{Mark, Revoked};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use token::Token;
@@ -160,8 +160,7 @@ struct Inner {
     issuers: Vec<Issuer>,
     revoked: Option<Revoked>,
     api_keys: Option<ApiKeys>,
-    scopes: Vec<String>,
-    tool_scopes: BTreeMap<String, Vec<String>>,
+    settings: config::Identity,
     /// By SHA-256 of the proof, so that the proof itself is kept nowhere.
     proved: Cache<[u8; 32], Arc<Proved>>,
 }
@@ -208,8 +207,8 @@ impl Identity {
             .weigher(|_, proved: &Arc<Proved>| proved.weight)
             .time_to_live(MEMORY)
             .build();
-        let (scopes, tool_scopes) = (settings.scopes.clone(), settings.tool_scopes.clone());
-        Ok(Self(Arc::new(Inner { demo, own, issuers, revoked, api_keys, scopes, tool_scopes, proved })))
+        let settings = settings.clone();
+        Ok(Self(Arc::new(Inner { demo, own, issuers, revoked, api_keys, settings, proved })))
     }
 
     /// What a bearer token (RFC 6750) proves: an access token, or an API key.
@@ -277,7 +276,7 @@ impl Identity {
 
     /// Every scope there is a use for (`scopes_supported` of RFC 9728), each once.
     pub fn all_scopes(&self) -> Vec<String> {
-        let all = self.0.scopes.iter().chain(self.0.tool_scopes.values().flatten());
+        let all = self.0.settings.scopes.iter().chain(self.0.settings.tool_scopes.values().flatten());
         all.fold(Vec::new(), |mut seen, scope| {
             if !seen.contains(scope) {
                 seen.push(scope.clone());
@@ -288,15 +287,13 @@ impl Identity {
 
     /// The scopes every call needs: what a client without a proof is told to ask for (RFC 6750, section 3).
     pub fn needed_scopes(&self) -> &[String] {
-        &self.0.scopes
+        &self.0.settings.scopes
     }
 
     /// All scopes the principal would need, to call this tool (`plugin/tool`) or at all, if it lacks one of them:
     /// what a `403` with `insufficient_scope` names, in one challenge. Nothing, if it has them.
     pub fn lacking(&self, principal: &Principal, tool: Option<&str>) -> Option<Vec<String>> {
-        let more = tool.and_then(|tool| self.0.tool_scopes.get(tool)).into_iter().flatten();
-        let needed: Vec<String> = self.0.scopes.iter().chain(more).cloned().collect();
-        needed.iter().any(|scope| !principal.scopes.contains(scope)).then_some(needed)
+        self.0.settings.lacking(&principal.scopes, tool)
     }
 
     /// Fetch every issuer's keys now, for warming up and for the doctor.

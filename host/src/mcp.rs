@@ -12,6 +12,7 @@ mod answer;
 mod handler;
 pub mod http;
 mod listener;
+mod news;
 pub mod stdio;
 
 use rmcp::model::ProtocolVersion;

@@ -16,7 +16,7 @@ pub use cases::{Cases, Outcome, Unusable, tenant_named};
 pub use entities::{Question, Subject};
 pub use explain::{Explanation, Verdict};
 pub use fault::{Fault, Faults};
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Refused, Unread, read_text};
 
 use crate::config;
 use crate::identity::Principal;

@@ -6,26 +6,26 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 /// The revision without sessions.
-pub(super) const MODERN: &str = "2026-07-28";
+pub const MODERN: &str = "2026-07-28";
 /// The last revision with a handshake.
-pub(super) const LEGACY: &str = "2025-11-25";
+pub const LEGACY: &str = "2025-11-25";
 
 /// How long a message may take before the test has failed. Far more than any does on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// One caller on one server.
-pub(super) struct Caller {
-    pub(super) http: reqwest::Client,
-    pub(super) url: String,
-    pub(super) token: String,
+pub struct Caller {
+    pub http: reqwest::Client,
+    pub url: String,
+    pub token: String,
 }
 
 impl Caller {
-    pub(super) fn new(app: &App, name: &str) -> Self {
+    pub fn new(app: &App, name: &str) -> Self {
         Self { http: reqwest::Client::new(), url: app.url(), token: app.token(name) }
     }
 
-    pub(super) fn request(&self, method: Method) -> RequestBuilder {
+    pub fn request(&self, method: Method) -> RequestBuilder {
         self.http
             .request(method, &self.url)
             .bearer_auth(&self.token)
@@ -33,12 +33,12 @@ impl Caller {
             .header("content-type", "application/json")
     }
 
-    pub(super) fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+    pub fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.request(Method::POST).body(body)
     }
 
     /// A request of 2026-07-28, with everything that revision asks for.
-    pub(super) fn modern(&self, method: &str, mut params: Value) -> RequestBuilder {
+    pub fn modern(&self, method: &str, mut params: Value) -> RequestBuilder {
         // The mirror of what a request is about: a resource's is its URI.
         let about = if method.starts_with("resources/") { "uri" } else { "name" };
         let about = params[about].as_str().map(str::to_owned);
@@ -52,12 +52,12 @@ impl Caller {
     }
 
     /// A request as such.
-    pub(super) fn legacy(&self, method: &str, params: Value) -> RequestBuilder {
+    pub fn legacy(&self, method: &str, params: Value) -> RequestBuilder {
         self.post(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string())
     }
 
     /// Shake hands as clients did until 2025-11-25; the session's id.
-    pub(super) async fn session(&self) -> String {
+    pub async fn session(&self) -> String {
         let hello =
             json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
         let reply = self.legacy("initialize", hello).send().await.expect("a reply");
@@ -71,7 +71,7 @@ impl Caller {
 }
 
 /// Status, headers and body of a reply that is one message, streamed or not.
-pub(super) async fn whole(request: RequestBuilder) -> (u16, HeaderMap, Value) {
+pub async fn whole(request: RequestBuilder) -> (u16, HeaderMap, Value) {
     let reply = request.send().await.expect("a reply");
     let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
     let text = reply.text().await.expect("a body");
@@ -81,7 +81,7 @@ pub(super) async fn whole(request: RequestBuilder) -> (u16, HeaderMap, Value) {
 
 /// A refusal has this status and this JSON-RPC code, and is JSON.
 #[track_caller]
-pub(super) fn refused((status, headers, body): (u16, HeaderMap, Value), expect: (u16, i64)) {
+pub fn refused((status, headers, body): (u16, HeaderMap, Value), expect: (u16, i64)) {
     assert_eq!((status, body["error"]["code"].as_i64().unwrap_or(0)), expect, "{body}");
     assert_eq!(headers["content-type"], "application/json", "{body}");
     assert_eq!(body["jsonrpc"], "2.0", "{body}");
@@ -89,10 +89,10 @@ pub(super) fn refused((status, headers, body): (u16, HeaderMap, Value), expect: 
 }
 
 /// The messages of a stream, one at a time.
-pub(super) struct Stream(Response, String);
+pub struct Stream(Response, String);
 
 impl Stream {
-    pub(super) async fn open(request: RequestBuilder) -> Self {
+    pub async fn open(request: RequestBuilder) -> Self {
         let reply = request.send().await.expect("a reply");
         assert_eq!(
             (reply.status().as_u16(), &reply.headers()["content-type"]),
@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// The next message; `None` when the server ended the stream.
-    pub(super) async fn next(&mut self) -> Option<Value> {
+    pub async fn next(&mut self) -> Option<Value> {
         loop {
             while let Some((event, rest)) =
                 self.1.split_once("\n\n").map(|(event, rest)| (event.to_owned(), rest.to_owned()))

@@ -192,7 +192,7 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         digest: String,
     },
-    /// A policy was refused: SHA-256 of the text that stayed in force.
+    /// A policy was refused: SHA-256 of its text, empty where there was none to read. The last good one stays in force.
     PolicyRefused {
         #[serde(serialize_with = "text")]
         digest: String,

@@ -5,7 +5,6 @@ use super::{Cli, Command, Common, DbCommand, PluginCommand, api_key, audit, bann
 use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
-use crate::policy::Subject;
 use crate::{mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
@@ -41,7 +40,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
     log(&cli.common)?;
-    let mut settings = settings(&cli.common)?;
+    let mut settings = match settings(&cli.common) {
+        Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
+        read => read?,
+    };
     match cli.command {
         Command::Demo { scale, listen, no_serve } => demo(settings, scale, listen, no_serve).await,
         Command::Serve { listen } => {
@@ -67,7 +69,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             })
             .await
         }
-        Command::Policy(command) => policies(&settings, command).await,
+        Command::Policy(command) => Ok(policy::run(command, &settings).await),
         Command::Audit(command) => {
             on_ground(&settings, async |ground| {
                 let keys = Keys::with(&settings.state_dir(), &settings.keys)?;
@@ -249,30 +251,12 @@ async fn wait_for_signal() {
 }
 
 /// Do something with the database, and leave it as it was found: one of our own that nobody ran is stopped again.
-async fn on_ground(settings: &Settings, work: impl AsyncFnOnce(&Ground) -> Result<ExitCode>) -> Result<ExitCode> {
+pub(super) async fn on_ground<T>(settings: &Settings, work: impl AsyncFnOnce(&Ground) -> Result<T>) -> Result<T> {
     // Standard output belongs to what the command answers.
     let ground = Ground::find(settings, true, &mut Progress::new(true)).await?;
-    let code = work(&ground).await;
+    let done = work(&ground).await;
     ground.leave().await?;
-    code
-}
-
-/// Policies speak about the tenants of the database where one is set, and of the demo otherwise: writing a policy must
-/// not need a database that runs.
-async fn policies(settings: &Settings, command: policy::PolicyCommand) -> Result<ExitCode> {
-    let directory = match &settings.database.url {
-        None => policy::demo_directory(),
-        Some(_) => {
-            let ground = Ground::find(settings, true, &mut Progress::new(true)).await?;
-            house::tenants(shape::tenants(&ground.admin().await?).await?)
-        }
-    };
-    let keys = Keys::with(&settings.state_dir(), &settings.keys)?;
-    let identity = house::identity(&keys, settings, None)?;
-    policy::run(command, &settings.policy, directory, &|name| {
-        let known = || anyhow::anyhow!("no identity named {name:?}; known: {}", identity.names().join(", "));
-        Ok(Subject::from(&identity.local(name).map_err(|_| known())?))
-    })
+    done
 }
 
 async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {

@@ -96,7 +96,8 @@ pub(super) async fn run(command: TokenCommand, admin: &Client) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn read() -> Result<String> {
+/// A token from standard input.
+pub(super) fn read() -> Result<String> {
     let mut text = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut text).context("read the token from standard input")?;
     Ok(text)

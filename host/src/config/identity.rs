@@ -49,6 +49,13 @@ impl Identity {
     pub fn trusts_own_issuer(&self) -> bool {
         self.demo.unwrap_or(self.issuers.is_empty())
     }
+
+    /// All scopes a call of this tool (`plugin/tool`) needs, or any call, if one of them is not among `given`.
+    pub fn lacking(&self, given: &[String], tool: Option<&str>) -> Option<Vec<String>> {
+        let more = tool.and_then(|tool| self.tool_scopes.get(tool)).into_iter().flatten();
+        let needed: Vec<String> = self.scopes.iter().chain(more).cloned().collect();
+        needed.iter().any(|scope| !given.contains(scope)).then_some(needed)
+    }
 }
 
 /// Someone the host vouches for.

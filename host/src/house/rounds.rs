@@ -82,7 +82,8 @@ async fn policies(host: Arc<Host>) {
                 if refused.is_err() {
                     return;
                 }
-                host.audit.event(Event::PolicyRefused { digest: host.policy.digest() });
+                let digest = refusals.borrow_and_update().digest.clone();
+                host.audit.event(Event::PolicyRefused { digest });
             }
         }
     }

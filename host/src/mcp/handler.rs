@@ -1,6 +1,7 @@
 #![expect(deprecated, reason = "MCP deprecates logging but keeps it for a year, and clients of every revision use it")]
 //! One principal's view of the host, as rmcp asks for it.
 
+use super::news::News;
 use super::{Listing, VERSIONS, answer, listener};
 use crate::call::{Host, Request};
 use crate::error::{Blame, CallError, Code};
@@ -9,10 +10,11 @@ use crate::plugin::Listener;
 use http::HeaderValue;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
-    CompleteResult, ConstString, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Implementation,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
-    ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscriptionFilter, Tool,
+    CompleteResult, ConstString, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Extensions,
+    Implementation, ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SetLevelRequestParams, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -60,8 +62,8 @@ impl Handler {
 }
 
 /// Who asks: whom the request's own proof named, over HTTP; whom the operator named, on standard input.
-fn asking<'a>(cx: &'a RequestContext<RoleServer>, shared: &'a Shared) -> &'a Arc<Principal> {
-    let parts = cx.extensions.get::<http::request::Parts>();
+fn asking<'a>(extensions: &'a Extensions, shared: &'a Shared) -> &'a Arc<Principal> {
+    let parts = extensions.get::<http::request::Parts>();
     parts.and_then(|parts| parts.extensions.get::<Arc<Principal>>()).unwrap_or(&shared.who)
 }
 
@@ -172,7 +174,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.shared.host.tools(asking(&cx, &self.shared));
+        let tools = self.shared.host.tools(asking(&cx.extensions, &self.shared));
         // A cursor is the last name of the page before. It holds across a swap of the tools: the list goes on after
         // that name, whether it is still there or not.
         let start = match request.and_then(|request| request.cursor) {
@@ -221,7 +223,7 @@ impl ServerHandler for Handler {
             listener: ear.map(|ear| ear as Arc<dyn Listener>),
             cancelled: cx.ct.clone(),
         };
-        let who = Arc::clone(asking(&cx, &self.shared));
+        let who = Arc::clone(asking(&cx.extensions, &self.shared));
         let call = self.shared.host.call(&who, call);
         let outcome = match mouth {
             Some(mouth) => mouth.during(call).await,
@@ -251,14 +253,14 @@ impl ServerHandler for Handler {
     }
 
     async fn listen(&self, cx: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.shared.host.changes();
+        let mut news = News::new(&self.shared.host, asking(&cx.request_context().extensions, &self.shared));
         let wanted = cx.accepted().tools_list_changed == Some(true);
         loop {
             tokio::select! {
                 () = cx.cancelled() => return Ok(()),
                 () = self.shared.drain.cancelled() => return Ok(()),
-                changed = changes.changed() => {
-                    if changed.is_err() || (wanted && cx.sink().notify_tool_list_changed().await.is_err()) {
+                more = news.next() => {
+                    if !more || (wanted && cx.sink().notify_tool_list_changed().await.is_err()) {
                         return Ok(());
                     }
                 }
@@ -272,9 +274,9 @@ impl ServerHandler for Handler {
             // A second handshake on one session: the first watcher still serves it.
             return;
         }
-        let mut changes = self.shared.host.changes();
+        let mut news = News::new(&self.shared.host, asking(&cx.extensions, &self.shared));
         tokio::spawn(gone.run_until_cancelled_owned(async move {
-            while changes.changed().await.is_ok() {
+            while news.next().await {
                 if cx.peer.notify_tool_list_changed().await.is_err() {
                     return;
                 }

@@ -20,8 +20,12 @@ use super::{Policy, Question, Subject, Tenant};
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// The word for a case that was decided as it says.
+const HELD: &str = "ok";
 
 /// A file of cases.
 #[derive(Clone, Debug, Deserialize)]
@@ -110,6 +114,17 @@ impl Outcome {
         self.missed
     }
 
+    /// For scripts.
+    pub fn to_json(&self) -> Value {
+        let line = |[word, number, who, action, resource, decision]: &[String; 6]| {
+            json!({
+                "case": number, "held": word == HELD, "who": who, "action": action, "resource": resource,
+                "decision": decision,
+            })
+        };
+        json!({ "tried": self.tried(), "missed": self.missed, "cases": self.lines.iter().map(line).collect::<Vec<_>>() })
+    }
+
     /// One line for each: what happened, number, who, action, resource, decision.
     pub fn table(&self) -> String {
         columns(&self.lines)
@@ -117,7 +132,7 @@ impl Outcome {
 
     /// The lines of those that were decided otherwise.
     pub fn misses(&self) -> String {
-        columns(&self.lines.iter().filter(|line| line[0] != "ok").cloned().collect::<Vec<_>>())
+        columns(&self.lines.iter().filter(|line| line[0] != HELD).cloned().collect::<Vec<_>>())
     }
 }
 
@@ -159,7 +174,7 @@ impl Cases {
                 Some(id) if !named => format!("{verdict} (expected {id})"),
                 _ => verdict.to_string(),
             };
-            let word = if held { "ok" } else { "MISSED" };
+            let word = if held { HELD } else { "MISSED" };
             let (action, resource) = (question.action().to_owned(), policy.shown(&question));
             lines.push([word.to_owned(), number.to_string(), name, action, resource, decision]);
         }

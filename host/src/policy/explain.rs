@@ -2,6 +2,7 @@
 
 use super::{Policy, Question, Scope, Subject, Tenant};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One decision, and the policies that made it. The default is no, for want of a policy.
@@ -14,6 +15,17 @@ pub struct Verdict {
     pub because: Vec<String>,
     /// The policies that could not be evaluated, by their `@id`. One is enough for a no.
     pub failed: Vec<String>,
+}
+
+impl Verdict {
+    /// For a table: `-` is a no for want of a policy.
+    fn word(&self) -> &'static str {
+        match (self.allowed, self.because.is_empty() && self.failed.is_empty()) {
+            (true, _) => "allow",
+            (false, true) => "-",
+            (false, false) => "deny",
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -51,8 +63,9 @@ impl Policy {
         Explanation { decisions: decisions.collect(), scope: snapshot.seat(subject).scope(None).ok() }
     }
 
-    /// Everybody here against every tool (plugin, name), every table (schema, name) and every tenant of the directory,
-    /// as lines of text: who, action, resource, decision. For a snapshot a reviewer can read.
+    /// Everybody here against every tool (plugin, name), every table (schema, name) and every tenant of the directory:
+    /// a line for each question, a column for each person, and the policies that decided. Then whose rows each of them
+    /// sees. For a snapshot a reviewer can read.
     pub fn matrix(&self, people: &[(&str, Subject)], tools: &[(&str, &str)], tables: &[(&str, &str)]) -> String {
         let pair = |(a, b): &(&str, &str)| (a.to_string(), b.to_string());
         let mut questions: Vec<Question> = Vec::new();
@@ -61,19 +74,24 @@ impl Policy {
         }
         questions.extend(tables.iter().map(pair).map(|(schema, table)| Question::Read(schema, table)));
         questions.extend(self.assumptions());
-        let mut lines: Vec<[String; 4]> = Vec::new();
-        for (who, subject) in people {
-            let explained = self.explain(subject, questions.iter().cloned());
-            let line = |action: &str, resource, decision| [(*who).to_owned(), action.to_owned(), resource, decision];
-            lines.extend(
-                explained
-                    .decisions
-                    .iter()
-                    .map(|(asked, said)| line(asked.action(), self.shown(asked), said.to_string())),
-            );
-            lines.push(line("scope", self.scope_shown(explained.scope.as_ref()), String::new()));
+        let told: Vec<Explanation> =
+            people.iter().map(|(_, subject)| self.explain(subject, questions.iter().cloned())).collect();
+        let names = people.iter().map(|(who, _)| (*who).to_owned());
+        let heads = [String::new(), String::new()].into_iter().chain(names).chain(["by".to_owned()]);
+        let mut lines: Vec<Vec<String>> = vec![heads.collect()];
+        for (at, question) in questions.iter().enumerate() {
+            let verdicts: Vec<&Verdict> = told.iter().map(|told| &told.decisions[at].1).collect();
+            let by: BTreeSet<&str> =
+                verdicts.iter().flat_map(|it| it.because.iter().chain(&it.failed)).map(String::as_str).collect();
+            let asked = [question.action().to_owned(), self.shown(question)].into_iter();
+            let by = by.into_iter().collect::<Vec<_>>().join(", ");
+            lines.push(asked.chain(verdicts.iter().map(|it| it.word().to_owned())).chain([by]).collect());
         }
-        columns(&lines)
+        let seen = people
+            .iter()
+            .zip(&told)
+            .map(|((who, _), told)| vec![(*who).to_owned(), "sees".to_owned(), self.scope_shown(told.scope.as_ref())]);
+        format!("{}\n{}", columns(&lines), columns(&seen.collect::<Vec<_>>()))
     }
 
     /// The questions whose answers make the scope: all tenants, and each, by name.
@@ -130,12 +148,15 @@ impl Policy {
 }
 
 /// Lines whose cells stand below each other.
-pub(super) fn columns<const N: usize>(lines: &[[String; N]]) -> String {
-    let widths: [usize; N] =
-        std::array::from_fn(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or_default());
+pub(super) fn columns<L: AsRef<[String]>>(lines: &[L]) -> String {
+    let most = lines.iter().map(|line| line.as_ref().len()).max().unwrap_or_default();
+    let width =
+        |at: usize| lines.iter().filter_map(|line| line.as_ref().get(at)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..most).map(|at| width(at).unwrap_or_default()).collect();
     let mut out = String::new();
     for line in lines {
-        let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            line.as_ref().iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }

@@ -1,21 +1,19 @@
 //! The snapshot in force, and how another takes its place: proved first, then swapped.
 
-mod watch;
+mod text; // What is read.
+mod watch; // When it is read again.
+
+pub use text::{Unread, read as read_text};
 
 use super::rules::Rules;
-use super::{Cases, Fault, Faults, Policy, SHIPPED, Tenant, config};
+use super::{Cases, Fault, Faults, Policy, Tenant, config};
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use text::Texts;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio_util::sync::CancellationToken;
-
-/// The longest file read, in bytes. A policy has some 300 bytes, and a thousand of them are more than anybody reviews.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Keeps the policy in force. One for the whole process.
 pub struct Keeper {
@@ -25,12 +23,21 @@ pub struct Keeper {
     parts: Mutex<Parts>,
     fault: Mutex<Option<Faults>>,
     generation: Sender<u64>,
-    refused: Sender<u64>,
+    refused: Sender<Refused>,
 }
 
 struct Parts {
     rules: Arc<Rules>,
     directory: Vec<Tenant>,
+    /// What was proved last, well or badly, over this directory: proving it again would find the same.
+    proved: Option<Texts>,
+}
+
+/// The last text that was not put in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// SHA-256 of it, in hexadecimal. Empty where the file held no text that could be looked at.
+    pub digest: String,
 }
 
 impl Keeper {
@@ -40,17 +47,18 @@ impl Keeper {
     /// What is wrong with the file or its text; which cases it decides otherwise.
     pub fn open(settings: &config::Policy, mut directory: Vec<Tenant>) -> Result<Self, Faults> {
         directory.sort_unstable();
-        let (rules, policy) = prove(settings, &directory)?;
+        let texts = Texts::read(settings)?;
+        let (rules, policy) = prove(settings, &texts, &directory)?;
         for warning in policy.warnings() {
             tracing::warn!("the policy is served, but look at this: {warning}");
         }
         Ok(Self {
             settings: settings.clone(),
             current: ArcSwap::from_pointee(policy),
-            parts: Mutex::new(Parts { rules, directory }),
+            parts: Mutex::new(Parts { rules, directory, proved: Some(texts) }),
             fault: Mutex::default(),
             generation: Sender::new(0),
-            refused: Sender::new(0),
+            refused: Sender::default(),
         })
     }
 
@@ -66,17 +74,40 @@ impl Keeper {
     /// As [`Keeper::open`]. The last good policy stays in force, and [`Keeper::fault`] tells why.
     pub fn reload(&self) -> Result<(), Faults> {
         let mut parts = self.parts();
-        let proved = prove(&self.settings, &parts.directory);
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = proved.as_ref().err().cloned();
-        if proved.is_err() {
-            self.refused.send_modify(|refused| *refused += 1);
+        let texts = match Texts::read(&self.settings) {
+            Ok(texts) => texts,
+            Err(unread) => {
+                parts.proved = None;
+                return self.refuse(unread.into(), String::new());
+            }
+        };
+        if parts.proved.as_ref() == Some(&texts) {
+            return self.fault().map_or(Ok(()), Err);
         }
-        let (rules, policy) = proved?;
+        let proved = prove(&self.settings, &texts, &parts.directory);
+        let digest = digest(&texts.policy);
+        parts.proved = Some(texts);
+        let (rules, policy) = match proved {
+            Ok(good) => good,
+            Err(faults) => return self.refuse(faults, digest),
+        };
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if rules.text != parts.rules.text {
             parts.rules = rules;
             self.publish(policy);
         }
         Ok(())
+    }
+
+    /// Leave the last good one in force, and say so once: a file that stays bad is looked at again and again.
+    fn refuse(&self, faults: Faults, digest: String) -> Result<(), Faults> {
+        let refused = Refused { digest };
+        let before = self.fault.lock().unwrap_or_else(PoisonError::into_inner).replace(faults.clone());
+        if before.as_ref() != Some(&faults) || *self.refused.borrow() != refused {
+            tracing::error!("the policy file is not served, the last good one is:\n{faults}");
+            self.refused.send_replace(refused);
+        }
+        Err(faults)
     }
 
     /// Put these tenants in the place of the directory. Takes some 10 ms for a thousand.
@@ -89,6 +120,8 @@ impl Keeper {
         if parts.directory != directory {
             let policy = Policy::of(Arc::clone(&parts.rules), directory.clone())?;
             parts.directory = directory;
+            // Cases may be about tenants: what was proved was proved over others.
+            parts.proved = None;
             self.publish(policy);
         }
         Ok(())
@@ -104,24 +137,25 @@ impl Keeper {
         self.generation.subscribe()
     }
 
-    /// Ticks when a text was not put in force.
-    pub fn refusals(&self) -> Receiver<u64> {
+    /// Ticks when a text was not put in force that is another one, or for another reason, than the one before.
+    pub fn refusals(&self) -> Receiver<Refused> {
         self.refused.subscribe()
     }
 
     /// SHA-256 of the text in force, in hexadecimal.
     pub fn digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.parts().rules.text))
+        digest(&self.parts().rules.text)
     }
 
-    /// Reload whenever the file changes, until told to stop. Returns once the watch stands. Does nothing where the
+    /// Reload whenever the file changes, until told to stop: within a second where it changes in its own directory,
+    /// within ten where it is a link and changes elsewhere. Returns once the watch stands. Does nothing where the
     /// settings name no file or do not want it watched.
     ///
     /// # Errors
     /// Where the operating system gives no watch on the file's directory.
     pub fn watch(self: &Arc<Self>, stop: CancellationToken) -> Result<(), BoxError> {
         match &self.settings.file {
-            Some(file) if self.settings.watch => watch::start(Arc::clone(self), file, stop),
+            Some(file) if self.settings.watch => watch::start(Arc::clone(self), file, watch::ROUND, stop),
             _ => Ok(()),
         }
     }
@@ -136,42 +170,18 @@ impl Keeper {
     }
 }
 
-/// The text the settings name.
-///
-/// # Errors
-/// A file that cannot be read, is too long, or holds nothing: an editor or a copy may empty a file for a moment, and
-/// that must not take everybody's rights away.
-fn text(settings: &config::Policy) -> Result<String, Faults> {
-    let Some(file) = &settings.file else {
-        return Ok(SHIPPED.to_owned());
-    };
-    let text = read(file)?;
-    if text.trim().is_empty() {
-        let message =
-            "the file is empty; to deny everything, write `@id(\"nobody\") forbid (principal, action, resource);`";
-        return Err(Faults::whole(message));
-    }
-    Ok(text)
-}
-
-/// A bounded file.
-fn read(path: &Path) -> Result<String, Faults> {
-    let failed = |error: std::io::Error| Faults::whole(format!("read {}: {error}", path.display()));
-    let mut text = String::new();
-    let length = File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
-    if length as u64 > MAX_FILE {
-        return Err(Faults::whole(format!("{} has more than {MAX_FILE} bytes", path.display())));
-    }
-    Ok(text)
+/// SHA-256 of a text, in hexadecimal.
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 /// Rules that hold together and decide every case as it says.
-fn prove(settings: &config::Policy, directory: &[Tenant]) -> Result<(Arc<Rules>, Policy), Faults> {
-    let rules = Arc::new(Rules::read(&text(settings)?)?);
+fn prove(settings: &config::Policy, texts: &Texts, directory: &[Tenant]) -> Result<(Arc<Rules>, Policy), Faults> {
+    let rules = Arc::new(Rules::read(&texts.policy)?);
     let policy = Policy::of(Arc::clone(&rules), directory.to_vec())?;
-    if let Some(path) = &settings.cases {
+    if let (Some(path), Some(cases)) = (&settings.cases, &texts.cases) {
         let unusable = |error: &dyn std::fmt::Display| Faults::whole(format!("{}: {error}", path.display()));
-        let cases = Cases::read(&read(path)?).map_err(|error| unusable(&error))?;
+        let cases = Cases::read(cases).map_err(|error| unusable(&error))?;
         let tried = match cases.directory() {
             Some(own) => cases.run(&Policy::of(Arc::clone(&rules), own)?),
             None => cases.run(&policy),

@@ -1,5 +1,7 @@
 //! A text becomes rules: parsed, named, checked against the schema.
 
+mod reach; // Which policies may speak for tenants nobody has listed.
+
 use super::fault::{Fault, Faults, from_cedar, place};
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
@@ -15,6 +17,9 @@ const SCHEMA: &str = include_str!("../../policy/rowhouse.cedarschema");
 /// How far a policy may reach into entities: attributes and ancestors of principal and resource, no further. A
 /// decision is then the same whether Cedar is shown the whole directory or only the two, and it is shown the two.
 const DEPTH: u32 = 1;
+
+/// The action that says whose rows.
+const ASSUME: &str = "assume";
 
 static PARSED: LazyLock<Schema> =
     LazyLock::new(|| Schema::from_cedarschema_str(SCHEMA).expect("a test reads the schema that is built in").0);
@@ -37,6 +42,8 @@ pub(super) struct Rules {
     /// By action, those that can speak about it. Cedar goes through a whole set for each decision, and it is asked once
     /// for each tenant of the directory.
     by_action: BTreeMap<String, PolicySet>,
+    /// Those that decide whether somebody sees every tenant there is or will be. `None`: nobody does.
+    pub(super) everything: Option<PolicySet>,
     /// What looks odd and is served all the same, such as a text of letters that look like others.
     pub(super) warnings: Vec<Fault>,
     /// The text they were read from.
@@ -51,8 +58,10 @@ impl Rules {
             .map_err(|error: cedar_policy::ParseErrors| Faults::new(from_cedar(text, &DetailedError::from(&error))))?;
         let set = named(text, &parsed)?;
         let result = Validator::new(schema().clone()).validate_with_level(&set, ValidationMode::Strict, DEPTH);
-        let by_action = by_action(&set).map_err(|error| Faults::whole(error.to_string()))?;
-        let rules = Self { set, by_action, warnings: Vec::new(), text: text.to_owned() };
+        let whole = |error: Box<PolicySetError>| Faults::whole(error.to_string());
+        let by_action = by_action(&set).map_err(whole)?;
+        let everything = by_action.get(ASSUME).map_or(Ok(None), reach::everything).map_err(whole)?;
+        let rules = Self { set, by_action, everything, warnings: Vec::new(), text: text.to_owned() };
         let errors: Vec<Fault> = result
             .validation_errors()
             .flat_map(|error| rules.faults(&DetailedError::from(error), error.policy_id()))

@@ -5,7 +5,7 @@ use super::fault::Faults;
 use super::rules::Rules;
 use super::{Denied, Question, Scope, Subject, Tenant, entities};
 use crate::error::BoxError;
-use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, EntityUid, PolicyId, Response};
+use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, EntityUid, PolicyId, PolicySet, Response};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,15 +91,20 @@ impl Snapshot {
     }
 
     /// Whether a guest may see every tenant there is or will be, and which of the directory it may assume. Whoever may
-    /// assume the directory but not one of its tenants sees the others, by name: a forbidden one is never among "all".
+    /// assume the directory but not one of its tenants sees the others, by name, and so does everybody where a policy
+    /// makes a difference between tenants that the directory need not list: a forbidden one is never among "all".
     pub(super) fn reach(&self, guest: &Guest) -> (bool, Arc<[Uuid]>) {
-        let asks = |question: &Question| self.verdict_of(&guest.user, guest.entities.as_ref(), question);
-        let allowed: Vec<Uuid> = self.ids.iter().copied().filter(|id| asks(&Question::Assume(*id))).collect();
-        if allowed.len() == self.ids.len() {
-            (asks(&Question::AssumeAll), Arc::clone(&self.ids))
-        } else {
-            (false, allowed.into())
+        let decides = |policies: &PolicySet, question: &Question| {
+            self.verdict_of(policies, &guest.user, guest.entities.as_ref(), question)
+        };
+        let assume = self.rules.about(Question::AssumeAll.action());
+        let allowed: Vec<Uuid> =
+            self.ids.iter().copied().filter(|id| decides(assume, &Question::Assume(*id))).collect();
+        if allowed.len() < self.ids.len() {
+            return (false, allowed.into());
         }
+        let everything = |policies: &PolicySet| decides(policies, &Question::AssumeAll);
+        (everything(assume) && self.rules.everything.as_ref().is_some_and(everything), Arc::clone(&self.ids))
     }
 
     /// What is decided for a guest, and by which policies.
@@ -107,7 +112,8 @@ impl Snapshot {
         if self.is_nobody(question) {
             return Verdict::default();
         }
-        let answer = self.ask(&guest.user, guest.entities.as_ref(), question);
+        let policies = self.rules.about(question.action());
+        let answer = self.ask(policies, &guest.user, guest.entities.as_ref(), question);
         match answer {
             Ok(response) => Verdict {
                 allowed: Self::allows_in(&response),
@@ -120,11 +126,17 @@ impl Snapshot {
 
     /// What is decided for a seat. Principal and resource are all that is shown: no policy reaches further.
     pub(super) fn allows(&self, seat: &Seat, question: &Question) -> bool {
-        self.verdict_of(&seat.user, seat.entities.as_ref(), question)
+        self.verdict_of(self.rules.about(question.action()), &seat.user, seat.entities.as_ref(), question)
     }
 
-    fn verdict_of(&self, user: &EntityUid, entities: Option<&Entities>, question: &Question) -> bool {
-        match self.ask(user, entities, question) {
+    fn verdict_of(
+        &self,
+        policies: &PolicySet,
+        user: &EntityUid,
+        entities: Option<&Entities>,
+        question: &Question,
+    ) -> bool {
+        match self.ask(policies, user, entities, question) {
             Ok(response) => {
                 self.log(&response);
                 Self::allows_in(&response)
@@ -144,11 +156,16 @@ impl Snapshot {
         response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
     }
 
-    fn ask(&self, user: &EntityUid, entities: Option<&Entities>, question: &Question) -> Result<Response, BoxError> {
+    fn ask(
+        &self,
+        policies: &PolicySet,
+        user: &EntityUid,
+        entities: Option<&Entities>,
+        question: &Question,
+    ) -> Result<Response, BoxError> {
         let entities = entities.ok_or("the user could not be made an entity")?;
         let request = question.request(user)?;
         let among = question.among(entities)?;
-        let policies = self.rules.about(question.action());
         Ok(Authorizer::new().is_authorized(&request, policies, among.as_ref().unwrap_or(entities)))
     }
 

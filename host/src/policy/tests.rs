@@ -3,6 +3,7 @@ use crate::config::Person;
 use crate::identity::{Identity, Seeds};
 use rowhouse_migrations::retail::STORES;
 
+mod reach; // Who sees every tenant there is or will be.
 mod refused; // Texts that are not served.
 
 /// The demo's stores, less those named.
@@ -254,20 +255,29 @@ fn the_shipped_policy_decides_its_cases() {
 
 #[test]
 fn the_matrix_reads_well() {
-    let policy = Policy::new(SHIPPED, stores_without(&[])[..2].to_vec()).expect("a policy");
-    let who = Subject::from(&*manager("Seattle"));
-    let matrix = policy.matrix(&[("manager", who)], &[("sales", "top")], &[("retail", "orders")]);
+    let directory = stores_without(&[])[..2].to_vec();
+    let not_here = format!(
+        "@id(\"not-here\") forbid (principal, action, resource == Rowhouse::Tenant::\"{}\")\n  unless {{ principal in Rowhouse::Role::\"store_manager\" }};",
+        store("Bellevue")
+    );
+    let policy = Policy::new(&format!("{SHIPPED}\n{not_here}"), directory).expect("a policy");
+    let manager = ("manager", Subject::from(&*manager("Seattle")));
+    let matrix =
+        policy.matrix(&[manager, ("nobody", Subject::default())], &[("sales", "top")], &[("retail", "orders")]);
     assert_eq!(
         matrix,
         "\
-manager  list    sales/top        allow  staff-use-tools
-manager  call    sales/top        allow  staff-use-tools
-manager  record  sales/top        deny   no policy permits it
-manager  read    retail.orders    allow  staff-read-tables
-manager  assume  all              deny   no policy permits it
-manager  assume  Bellevue         deny   no policy permits it
-manager  assume  Seattle          allow  store-manager-own-tenants
-manager  scope   rows of Seattle
+                       manager  nobody  by
+list    sales/top      allow    -       staff-use-tools
+call    sales/top      allow    -       staff-use-tools
+record  sales/top      -        -
+read    retail.orders  allow    -       staff-read-tables
+assume  all            -        -
+assume  Bellevue       -        deny    not-here
+assume  Seattle        allow    -       store-manager-own-tenants
+
+manager  sees  rows of Seattle
+nobody   sees  nobody's rows
 "
     );
 }

@@ -1,4 +1,4 @@
-//! A change beside the policy file is a reason to look at it again.
+//! A change beside the policy file is a reason to look at it again; so is time that went by.
 
 use super::Keeper;
 use crate::error::BoxError;
@@ -16,9 +16,19 @@ const QUIET: Duration = Duration::from_millis(200);
 /// How long to wait for quiet. A directory in which something else always happens must not keep a change out.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often the file is read unasked. It may be a link to one that is edited in place, in a directory that nobody
+/// watches, or lie on a file system that sends no word. Reading some kilobytes costs microseconds, and a right that was
+/// taken away should not be had for longer.
+pub(super) const ROUND: Duration = Duration::from_secs(10);
+
 /// Watch the directory, not the file: editors and mounted settings replace a file by renaming another, or by turning
 /// a link, and a watch on the file would stay with the old one.
-pub(super) fn start(keeper: Arc<Keeper>, file: &Path, stop: CancellationToken) -> Result<(), BoxError> {
+pub(super) fn start(
+    keeper: Arc<Keeper>,
+    file: &Path,
+    round: Duration,
+    stop: CancellationToken,
+) -> Result<(), BoxError> {
     let (events, mut heard) = mpsc::channel(1);
     // What changed between the first reading and the watch is found by looking once more.
     let _ = events.try_send(());
@@ -36,16 +46,16 @@ pub(super) fn start(keeper: Arc<Keeper>, file: &Path, stop: CancellationToken) -
             tokio::select! {
                 () = stop.cancelled() => return,
                 event = heard.recv() => if event.is_none() { return },
+                () = tokio::time::sleep(round) => {}
             }
             let end = Instant::now() + PATIENCE;
             while Instant::now() < end
                 && let Ok(Some(())) = tokio::time::timeout(QUIET, heard.recv()).await
             {}
             let keeper = Arc::clone(&keeper);
-            match tokio::task::spawn_blocking(move || keeper.reload()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(faults)) => tracing::error!("the policy file is not served, the last good one is:\n{faults}"),
-                Err(error) => tracing::error!("the policy file was not looked at: {error}"),
+            // What is refused is said by the keeper, once.
+            if let Err(error) = tokio::task::spawn_blocking(move || keeper.reload()).await {
+                tracing::error!("the policy file was not looked at: {error}");
             }
         }
     });
