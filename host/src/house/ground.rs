@@ -10,6 +10,7 @@ use rowhouse_migrations as shape;
 use rowhouse_migrations::retail;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -19,6 +20,11 @@ const CLERKS: u16 = 64;
 /// How long a statement of the clerk may take. Its largest, a batch of the audit trail, takes milliseconds; a lock that
 /// somebody holds must not hold it up for ever.
 const CLERK_TIMEOUT: &str = "-c statement_timeout=10s";
+
+/// How long the clerk's connection may be silent before the other side is asked for a sign of life, and half of how long
+/// it may owe one. A connection that was dropped without a word is made anew within a minute, well before the five after
+/// which what was taken back counts as unknown and no token is believed.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A database that is there, and the server behind it where it is our own.
 pub struct Ground {
@@ -100,6 +106,7 @@ impl Ground {
         let mut config = self.admin.clone();
         config.user(shape::CLERK_ROLE).password(keys.password(shape::CLERK_ROLE).expose_secret());
         config.application_name("rowhouse-clerk").options(CLERK_TIMEOUT);
+        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3).tcp_user_timeout(2 * SILENCE);
         config
     }
 
