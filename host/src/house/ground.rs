@@ -290,3 +290,21 @@ async fn adopt_or_refuse(admin: &Client, keys: &Keys, adopt: bool) -> Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five minutes without word, and no token is believed: a connection that was dropped silently is found out before.
+    #[test]
+    fn a_connection_that_was_dropped_silently_is_soon_made_anew() {
+        let state = tempfile::tempdir().unwrap();
+        let admin = "postgres://admin@db.example/shop".parse().unwrap();
+        let ground = Ground { server: None, admin, name: String::new() };
+        let clerk = ground.clerk(&Keys::open(state.path()).unwrap());
+        let asked = clerk.get_keepalives_interval().unwrap() * clerk.get_keepalives_retries().unwrap();
+        let minute = Duration::from_secs(60);
+        assert!(clerk.get_keepalives() && clerk.get_keepalives_idle() + asked <= minute);
+        assert!(*clerk.get_tcp_user_timeout().unwrap() <= minute);
+    }
+}
