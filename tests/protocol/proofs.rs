@@ -120,7 +120,10 @@ async fn streams_end_with_an_api_key_that_is_taken_back_on_every_host() {
         all.find(|it| it["id"] == id).expect("the key")
     };
     let found = listed().await;
-    assert_eq!((&found["name"], &found["roles"], &found["revoked"]), (&json!("till"), &json!(["store_manager"]), &Value::Null));
+    assert_eq!(
+        (&found["name"], &found["roles"], &found["revoked"]),
+        (&json!("till"), &json!(["store_manager"]), &Value::Null)
+    );
     let mut open = Vec::new();
     for caller in &callers {
         open.push(streams(caller).await);
@@ -131,7 +134,8 @@ async fn streams_end_with_an_api_key_that_is_taken_back_on_every_host() {
     assert!(listed().await["revoked"].is_string());
     // Who did it is in the trail, and nothing of the secret is.
     let admin = harness::shared().await.admin(embedded::DATABASE).await;
-    let trail = "SELECT event, record FROM rowhouse.audit WHERE event LIKE 'api_key_%' AND strpos(record, $1) > 0 ORDER BY at";
+    let trail =
+        "SELECT event, record FROM rowhouse.audit WHERE event LIKE 'api_key_%' AND strpos(record, $1) > 0 ORDER BY at";
     let told = async {
         loop {
             let rows = admin.query(trail, &[&id]).await.expect("the trail");
@@ -205,7 +209,10 @@ async fn guessing_keys_locks_nobody_out() {
             assert_eq!(ours, 200);
             let busy: Vec<_> = replies.iter().filter(|(status, ..)| *status == 503).collect();
             assert!(replies.iter().all(|(status, ..)| [401, 503].contains(status)));
-            assert!(busy.iter().all(|(_, headers, _)| headers["retry-after"] == "1" && headers.get("www-authenticate").is_none()));
+            assert!(
+                busy.iter()
+                    .all(|(_, headers, _)| headers["retry-after"] == "1" && headers.get("www-authenticate").is_none())
+            );
             if !busy.is_empty() {
                 return;
             }

@@ -106,7 +106,11 @@ impl Ground {
         let mut config = self.admin.clone();
         config.user(shape::CLERK_ROLE).password(keys.password(shape::CLERK_ROLE).expose_secret());
         config.application_name("rowhouse-clerk").options(CLERK_TIMEOUT);
-        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3).tcp_user_timeout(2 * SILENCE);
+        config
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(SILENCE / 3)
+            .keepalives_retries(3)
+            .tcp_user_timeout(2 * SILENCE);
         config
     }
 
