@@ -73,7 +73,7 @@ async fn no_call_fails_while_keys_are_replaced() {
         more().await;
     };
     tokio::select! {
-        () = calls => {}
+        _ = calls => {}
         () = soon(work) => {}
     }
     app.stop().await;

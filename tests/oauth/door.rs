@@ -67,14 +67,14 @@ async fn the_document_is_where_the_public_url_says() {
     assert_eq!(get(&app, DOCUMENTS[0]).await.json()["resource"], "https://tools.example/mcp");
     // Behind a proxy that adds to the path: where the challenge says, and where the host itself has it.
     let behind = house_with(&[&provider], |plan| {
-        plan.settings.http.public_url = Some("https://tools.example/{zava}/tools/:mcp".to_owned());
+        plan.settings.http.public_url = Some("https://tools.example/zava/tools/:mcp".to_owned());
     })
     .await;
     let challenge = list(&behind, "garbage").await;
     let place = challenge.challenge()["resource_metadata"].strip_prefix("https://tools.example").expect("its host");
     for path in [place, DOCUMENTS[0], DOCUMENTS[1]] {
         let document = get(&behind, path).await.json();
-        assert_eq!(document["resource"], "https://tools.example/{zava}/tools/:mcp", "{path}");
+        assert_eq!(document["resource"], "https://tools.example/zava/tools/:mcp", "{path}");
     }
     assert_eq!(get(&behind, "/.well-known/oauth-protected-resource/x/tools/:mcp").await.status, 404);
     behind.stop().await;

@@ -1,8 +1,8 @@
 //! What stands on a proof ends with it; what cannot be judged is not called invalid.
 
 use super::*;
-use crate::identity::api_key::Entries;
 use crate::identity::api_key::tests::{ID_1, entry, secret};
+use crate::identity::api_key::{Entries, Entry};
 use crate::identity::copy::Copy;
 use futures_util::FutureExt;
 
@@ -38,7 +38,6 @@ async fn a_token_is_gone_when_it_was_taken_back_or_its_key_was() {
 #[tokio::test]
 async fn an_api_key_is_gone_when_it_was_taken_back_or_means_something_else() {
     let table = |entries: Vec<Entry>| Entries::new(entries.into_iter().map(|it| (ID_1.to_owned(), it)).collect());
-    use crate::identity::api_key::Entry;
     let key = format!("rh_{ID_1}_{}", secret("x"));
     let sound = entry(&secret("x"), None);
     let mut less = sound.clone();
