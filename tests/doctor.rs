@@ -1,5 +1,7 @@
 //! The doctor on live databases, and keys that are replaced under hosts that serve.
 
+mod served; // Keys under hosts that serve.
+
 use crate::harness::{Shared, Silent, binary, settings, shared};
 use crate::patience::soon;
 use hmac::{Hmac, Mac};
@@ -299,7 +301,7 @@ async fn opens(client: &Client, key: &Key) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_replaced_while_hosts_serve() {
+async fn a_key_that_was_replaced_ends_when_it_was_told_to() {
     let shared = soon(shared()).await;
     let (server, url) = server(shared, "rotated").await;
     let state = tempfile::tempdir().expect("a directory");
@@ -341,14 +343,33 @@ async fn keys_are_replaced_while_hosts_serve() {
     assert_eq!(desk.run(&["db", "migrate", "--harden"]).await.0, Some(0));
     assert!(opens(&open, &first.ticket).await && opens(&open, &second.ticket).await);
     assert_eq!(desk.doctor().await, (Some(0), Vec::new()));
-    // At once.
+    // At once, and not only the last one: the one before may be what was stolen.
     desk.json(&["keys", "rotate", "ticket", "--grace-seconds", "0", "--json"]).await;
     let third = Keys::open(&desk.state).expect("keys");
     assert!(!opens(&open, &second.ticket).await && opens(&open, &third.ticket).await);
-    assert!(third.ticket_previous.is_none());
+    assert!(!opens(&open, &first.ticket).await && third.ticket_previous.is_none());
     let live = shape::host_keys(&admin).await.expect("a list");
-    let listed = |kid: &str| live.iter().any(|key| key.kid == kid);
-    assert!(!listed(&second.ticket_name()) && listed(&first.ticket_name()), "{live:?}");
+    let tickets: Vec<_> = live.iter().filter(|key| key.usage == "ticket").map(|key| key.kid.as_str()).collect();
+    assert_eq!(tickets, [third.ticket_name()]);
+    // Stopped between the file and the database: the next start knows both, and gives the old one its end.
+    let next = rowhouse::keys::fresh();
+    let minutes = std::time::Duration::from_secs(600);
+    rowhouse::keys::replace(&desk.state, &Default::default(), rowhouse::keys::Name::Ticket, &next, minutes)
+        .expect("a file");
+    let (code, said) = desk.run(&["db", "migrate"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(opens(&open, &third.ticket).await && opens(&open, &next).await);
+    // One alone, by its name; not the one in use, and not one that is not there.
+    let in_use = ticket_name(&next);
+    for (name, word) in [(in_use.as_str(), "keys rotate ticket"), ("k000000000000", "no ticket key")] {
+        let (code, said) = desk.run(&["keys", "retire", name]).await;
+        assert!(code == Some(1) && said.contains(word), "{name}: {said}");
+    }
+    let (code, said) = desk.run(&["keys", "retire", &third.ticket_name()]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!opens(&open, &third.ticket).await && opens(&open, &next).await);
+    let third = Keys::open(&desk.state).expect("keys");
+    assert!(third.ticket_previous.is_none(), "the file is gone, too");
 
     // The context key: a transaction that began with the old one ends with it.
     open.batch_execute("BEGIN READ ONLY").await.expect("a transaction");

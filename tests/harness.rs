@@ -198,7 +198,7 @@ impl App {
             std::fs::copy(guest(name), plugins.path().join(format!("{name}.wasm"))).expect("a copy of the guest");
         }
         plan.settings.plugins.directory = plugins.path().to_owned();
-        let keys = Keys::open(&shared.state).expect("keys");
+        let keys = Keys::open(&plan.settings.state_dir()).expect("keys");
         // The tests' own HTTP client needs it, too; whoever comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind(plan.settings.http.listen).await.expect("a free port");

@@ -1,5 +1,6 @@
 //! What breaks around the host, what it says then, and how it goes on.
 
+mod listing; // What every account can read of a process.
 mod process;
 mod sharing;
 mod unsafe_database;

@@ -1,6 +1,7 @@
 //! The protocol's edges, spoken raw: what a client library would never send, and what it would never show.
 
 pub mod caller; // A client that speaks raw HTTP.
+mod proofs; // What ends with the proof it stands on, and what does not.
 mod sessions; // Whose sessions they are, how many, and how they end.
 
 use crate::harness::App;

@@ -9,8 +9,10 @@ mod policy;
 mod progress;
 mod run;
 mod token;
+mod trail;
 
 pub use run::run;
+use trail::tell;
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;

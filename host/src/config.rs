@@ -19,6 +19,7 @@ pub use audit::Audit;
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
 pub use http::Http;
+pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
 pub use plugins::{Grant, Limits, Plugins};

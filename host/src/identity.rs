@@ -10,6 +10,7 @@ mod demo; // The host's own issuer.
 mod issuer; // What makes a token a proof.
 mod key; // An issuer's public key.
 mod keyset; // An issuer's keys, kept fresh.
+mod memory; // What was proved lately.
 pub mod revoked; // Tokens that were taken back.
 mod source; // Where an issuer's keys come from.
 mod strict; // JSON that can be read in one way only.
@@ -21,18 +22,19 @@ pub use unproven::{Reason, Unproven};
 use crate::clerk::Clerk;
 use crate::config::{self, Person};
 use crate::keys::Key;
-use api_key::{ApiKeys, Entry};
+use api_key::ApiKeys;
 use arc_swap::ArcSwap;
+use copy::{Changes, Table};
 use demo::Demo;
 use issuer::Issuer;
 use keyset::Pace;
-use moka::sync::Cache;
-use revoked::{Mark, Revoked};
-use sha2::{Digest, Sha256};
+use memory::{Basis, Memory, Proved};
+use revoked::Revoked;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use token::Token;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Someone whose identity was proved.
@@ -85,13 +87,15 @@ impl Principal {
 }
 
 /// What a proof amounts to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proof {
     /// Who was proved.
     pub principal: Principal,
-    /// When whatever stands on it, such as an open stream, has to end. The end of the proof; a day from now for one
-    /// that never ends by itself, so that nothing outlives by more what it stood on.
+    /// When whatever stands on it, such as an open stream, has to end. When the proof is no longer accepted; a day from
+    /// now for one that never ends by itself, so that nothing outlives by more what it stood on. It may end sooner:
+    /// see [`Identity::gone`].
     pub until: SystemTime,
+    basis: Basis,
 }
 
 /// The private keys of the host's own issuer: Ed25519 seeds.
@@ -108,31 +112,8 @@ pub struct Seeds<'a> {
 #[error("{0}")]
 pub struct Error(String);
 
-/// Bytes of proofs remembered at once. A usual one takes a kilobyte; callers beyond it only pay for the signature
-/// again.
-const REMEMBERED: u64 = 32 << 20;
-
-/// How long a proof is remembered at most. Checking a signature costs a tenth of a call; a minute later it is checked
-/// again, so a signing key that was withdrawn is believed for no more than that after the host has heard of it.
-const MEMORY: Duration = Duration::from_secs(60);
-
 /// How long something may stand on a proof that has no end of its own.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A proof that was verified.
-struct Proved {
-    principal: Principal,
-    /// When it ends by itself, leeway not counted.
-    expires: Option<SystemTime>,
-    source: Source,
-    weight: u32,
-}
-
-/// What has to be looked at again each time.
-enum Source {
-    Token(Mark),
-    ApiKey(String, Arc<Entry>),
-}
 
 /// What asking an issuer for its keys came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +135,8 @@ pub struct Identity(Arc<Inner>);
 struct Inner {
     /// Our own issuer, with the keys of the day.
     demo: ArcSwap<Demo>,
+    /// Tells that those are others now.
+    rotated: watch::Sender<()>,
     /// Whether tokens of our own issuer are believed.
     own: bool,
     /// In the order of the settings; ours is not among them.
@@ -161,8 +144,7 @@ struct Inner {
     revoked: Option<Revoked>,
     api_keys: Option<ApiKeys>,
     settings: config::Identity,
-    /// By SHA-256 of the proof, so that the proof itself is kept nowhere.
-    proved: Cache<[u8; 32], Arc<Proved>>,
+    memory: Memory,
 }
 
 impl Identity {
@@ -202,13 +184,9 @@ impl Identity {
             return Err(Error(format!("identity.issuers: {} is there twice", twice.name())));
         }
         let (own, demo) = (settings.trusts_own_issuer(), ArcSwap::from_pointee(demo));
-        let proved = Cache::builder()
-            .max_capacity(REMEMBERED)
-            .weigher(|_, proved: &Arc<Proved>| proved.weight)
-            .time_to_live(MEMORY)
-            .build();
+        let (rotated, memory) = (watch::Sender::new(()), Memory::new());
         let settings = settings.clone();
-        Ok(Self(Arc::new(Inner { demo, own, issuers, revoked, api_keys, settings, proved })))
+        Ok(Self(Arc::new(Inner { demo, rotated, own, issuers, revoked, api_keys, settings, memory })))
     }
 
     /// What a bearer token (RFC 6750) proves: an access token, or an API key.
@@ -216,19 +194,28 @@ impl Identity {
     /// # Errors
     /// [`Unproven`], with one text for every reason.
     pub async fn from_bearer(&self, token: &str) -> Result<Proof, Unproven> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
         let now = SystemTime::now();
-        let remembered = self.0.proved.get(&digest).filter(|proved| proved.expires.is_none_or(|end| end > now));
-        let proved = match remembered {
+        let proved = match self.0.memory.recall(token, now) {
             Some(proved) => proved,
-            None => {
-                let proved = Arc::new(self.0.prove(token).await?);
-                self.0.proved.insert(digest, Arc::clone(&proved));
-                proved
-            }
+            None => self.0.memory.keep(token, self.0.prove(token).await?),
         };
-        self.0.check(&proved.source).await?;
-        Ok(Proof { principal: proved.principal.clone(), until: proved.expires.unwrap_or(now + DAY) })
+        self.0.check(&proved.basis).await?;
+        let (principal, basis) = (proved.principal.clone(), proved.basis.clone());
+        Ok(Proof { principal, until: proved.until.unwrap_or(now + DAY), basis })
+    }
+
+    /// Ends when a proof does not hold any more although its time is not over: it was taken back, it means something
+    /// else by now, the key that signed it was replaced, or the host has not known for too long whether it was.
+    pub fn gone(&self, proof: &Proof) -> impl Future<Output = ()> + Send + use<> {
+        let (inner, basis) = (Arc::clone(&self.0), proof.basis.clone());
+        async move {
+            match &basis {
+                Basis::Token(_) | Basis::Own(..) => {
+                    inner.outlive(&basis, inner.revoked.as_ref().map(Revoked::changes)).await;
+                }
+                Basis::ApiKey(..) => inner.outlive(&basis, inner.api_keys.as_ref().map(ApiKeys::changes)).await,
+            }
+        }
     }
 
     /// The principal an operator named for a local server, who needs no token: whoever can start the process can read
@@ -252,9 +239,11 @@ impl Identity {
         self.0.demo.load().issue(name, lifetime)
     }
 
-    /// Sign our own issuer's tokens with another key from now on, and believe those signed with the one before it.
+    /// Sign our own issuer's tokens with another key from now on, and believe those signed with the one before it and
+    /// no others, remembered or not.
     pub fn set_seeds(&self, seeds: Seeds<'_>) {
         self.0.demo.store(Arc::new(self.0.demo.load().with(seeds)));
+        self.0.rotated.send_replace(());
     }
 
     /// The names [`Identity::local`] and [`Identity::issue`] know.
@@ -317,8 +306,8 @@ impl Inner {
         if api_key::is_meant(text) {
             let off = || Unproven::new(Reason::TurnedOff, "API keys are off (identity.api_keys)");
             let (id, entry) = self.api_keys.as_ref().ok_or_else(off)?.prove(text).await?;
-            let (principal, expires) = (entry.principal.clone(), entry.expires);
-            return Ok(Proved { principal, expires, source: Source::ApiKey(id, entry), weight });
+            let (principal, until) = (entry.principal.clone(), entry.expires);
+            return Ok(Proved { principal, until, basis: Basis::ApiKey(id, entry), weight });
         }
         let token = Token::read(text)?;
         let name = token.name("iss")?;
@@ -328,16 +317,42 @@ impl Inner {
         let issuer = issuer.ok_or_else(|| Unproven::new(Reason::UnknownIssuer, "its issuer is not believed"))?;
         let grant = issuer.prove(&token, SystemTime::now()).await?;
         let mark = revoked::mark(issuer.name(), &grant.id);
-        Ok(Proved { principal: grant.principal, expires: Some(grant.expires), source: Source::Token(mark), weight })
+        let basis = match grant.own_key {
+            Some(key) => Basis::Own(mark, key),
+            None => Basis::Token(mark),
+        };
+        Ok(Proved { principal: grant.principal, until: Some(grant.until), basis, weight })
     }
 
     /// What can change between two uses of one proof.
-    async fn check(&self, source: &Source) -> Result<(), Unproven> {
-        match (source, &self.revoked, &self.api_keys) {
-            (Source::Token(mark), Some(revoked), _) => revoked.check(*mark).await,
-            (Source::Token(_), None, _) => Ok(()),
-            (Source::ApiKey(id, entry), _, Some(keys)) => keys.check(id, entry).await,
-            (Source::ApiKey(..), _, None) => Err(Unproven::new(Reason::TurnedOff, "API keys are off")),
+    async fn check(&self, basis: &Basis) -> Result<(), Unproven> {
+        if let Basis::Own(_, key) = basis
+            && !self.demo.load().issuer().has_own(key)
+        {
+            return Err(Unproven::new(Reason::BadSignature, "made by a key of ours that was replaced"));
+        }
+        match (basis, &self.revoked, &self.api_keys) {
+            (Basis::Token(mark) | Basis::Own(mark, _), Some(revoked), _) => revoked.check(*mark).await,
+            (Basis::Token(_) | Basis::Own(..), None, _) => Ok(()),
+            (Basis::ApiKey(id, entry), _, Some(keys)) => keys.check(id, entry).await,
+            (Basis::ApiKey(..), _, None) => Err(Unproven::new(Reason::TurnedOff, "API keys are off")),
+        }
+    }
+
+    /// Look at it again with every change, until it does not hold.
+    async fn outlive<T: Table>(&self, basis: &Basis, mut copy: Option<Changes<T>>) {
+        let mut rotated = self.rotated.subscribe();
+        while self.check(basis).await.is_ok() {
+            let changed = async {
+                match &mut copy {
+                    Some(copy) => copy.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                _ = rotated.changed() => {}
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ mod file; // Bytes on disk.
 mod rotate; // A new key, and the old one for a while.
 mod watch; // Word of new keys.
 
-pub use rotate::{Kept, kept, ours, replace};
+pub use rotate::{Kept, forget_previous, kept, ours, replace};
 pub use watch::watch;
 
 use crate::config::{Keys as Settings, Secret, SecretError};
@@ -129,6 +129,17 @@ pub enum Error {
         /// Where it is kept.
         place: String,
     },
+    /// Others may put a key of theirs in place of one of ours.
+    #[error("the directory of keys {} may be written by others; run `chmod 700` on it", .0.display())]
+    OpenDirectory(PathBuf),
+    /// It belongs to neither this user nor root.
+    #[error("{} belongs to user {owner}, who could change it; run `chown` on it", .path.display())]
+    Foreign {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+    },
     /// Nothing tells of changes in the directory.
     #[error("watch {}", .dir.display())]
     Watch {
@@ -159,7 +170,7 @@ pub struct Keys {
     pub login_previous: Option<Key>,
     /// When the first of the previous ones ends.
     ends: Option<SystemTime>,
-    /// When the previous ticket key ends. None for one of the settings: the host that replaced it gave it its end.
+    /// When the previous ticket key ends.
     ticket_ends: Option<SystemTime>,
 }
 
@@ -189,6 +200,17 @@ impl Keys {
     /// The names of this host's own ticket keys: the one it signs with, then the one before, while its grace lasts.
     pub fn ticket_names(&self) -> Vec<String> {
         [Some(&self.ticket), self.ticket_previous.as_ref()].into_iter().flatten().map(ticket_name).collect()
+    }
+
+    /// Which keys are others than in `before`.
+    pub fn replaced_since(&self, before: &Self) -> Vec<Name> {
+        let pairs = [
+            (Name::Ticket, &self.ticket, &before.ticket),
+            (Name::Issuer, &self.issuer, &before.issuer),
+            (Name::Login, &self.login, &before.login),
+            (Name::Audit, &self.audit, &before.audit),
+        ];
+        pairs.into_iter().filter(|(_, now, then)| !same(now, then)).map(|(name, ..)| name).collect()
     }
 
     /// The ticket key on its way out, by its name in the database, and the seconds it has left.
@@ -240,6 +262,8 @@ fn copy(key: &Key) -> Key {
 struct Given {
     current: [Option<Key>; Name::ALL.len()],
     previous: [Option<Key>; Name::ALL.len()],
+    /// When a ticket key before this one ends, counted from the fetching. The database keeps the earliest of all starts.
+    ticket_ends: SystemTime,
 }
 
 impl Given {
@@ -247,7 +271,9 @@ impl Given {
         if settings.ticket.is_some() && settings.login.is_none() {
             return Err(Error::NoLogin);
         }
-        let mut given = Self { current: Default::default(), previous: Default::default() };
+        let grace = Duration::from_secs(settings.previous_grace_seconds).min(LONGEST_GRACE);
+        let ticket_ends = SystemTime::now() + grace;
+        let mut given = Self { current: Default::default(), previous: Default::default(), ticket_ends };
         for name in Name::ALL {
             given.current[name as usize] = name.setting(settings).map(|it| fetch(name, it)).transpose()?;
             given.previous[name as usize] = name.previous_setting(settings).map(|it| fetch(name, it)).transpose()?;
@@ -262,13 +288,18 @@ impl Given {
             None => dir.current(name, make.then_some(first)),
         };
         let previous = |name: Name, current: &Key| -> Result<(Option<Key>, Option<SystemTime>), Error> {
+            let now = SystemTime::now();
             if let Some(given) = &self.previous[name as usize] {
-                return Ok((Some(copy(given)), None));
+                return Ok(match name {
+                    // The database has it, and would have it for ever.
+                    Name::Ticket if same(given, current) || self.ticket_ends <= now => (None, None),
+                    Name::Ticket => (Some(copy(given)), Some(self.ticket_ends)),
+                    _ => (Some(copy(given)), None),
+                });
             }
             if self.current[name as usize].is_some() {
                 return Ok((None, None));
             }
-            let now = SystemTime::now();
             // The same key twice: the host that was replacing it stopped half-way, before the new one was in place.
             let kept = dir.previous(name)?.filter(|(old, end)| *end > now && !same(old, current));
             Ok(kept.unzip())

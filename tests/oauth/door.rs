@@ -65,6 +65,19 @@ async fn the_document_is_where_the_public_url_says() {
     let metadata = "https://tools.example/.well-known/oauth-protected-resource/mcp";
     assert_eq!(reply.challenge()["resource_metadata"], metadata);
     assert_eq!(get(&app, DOCUMENTS[0]).await.json()["resource"], "https://tools.example/mcp");
+    // Behind a proxy that adds to the path: where the challenge says, and where the host itself has it.
+    let behind = house_with(&[&provider], |plan| {
+        plan.settings.http.public_url = Some("https://tools.example/zava/tools/:mcp".to_owned());
+    })
+    .await;
+    let challenge = list(&behind, "garbage").await;
+    let place = challenge.challenge()["resource_metadata"].strip_prefix("https://tools.example").expect("its host");
+    for path in [place, DOCUMENTS[0], DOCUMENTS[1]] {
+        let document = get(&behind, path).await.json();
+        assert_eq!(document["resource"], "https://tools.example/zava/tools/:mcp", "{path}");
+    }
+    assert_eq!(get(&behind, "/.well-known/oauth-protected-resource/x/tools/:mcp").await.status, 404);
+    behind.stop().await;
     // A token for the address that happens to be listened on is a token for something else.
     let reply = list(&app, &provider.token("seattle", TOOLS, &app.url()).await).await;
     assert_eq!(reply.status, 401, "{reply:?}");

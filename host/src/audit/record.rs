@@ -202,6 +202,28 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         key: String,
     },
+    /// A key of the host was ended before its time: its name.
+    KeyRetired {
+        #[serde(serialize_with = "text")]
+        key: String,
+    },
+    /// An access token was taken back: its issuer and its name there.
+    TokenRevoked {
+        #[serde(serialize_with = "text")]
+        issuer: String,
+        #[serde(serialize_with = "text")]
+        token: String,
+    },
+    /// An API key was made: its id, never its secret.
+    ApiKeyMade {
+        #[serde(serialize_with = "text")]
+        key: String,
+    },
+    /// An API key was taken back: its id.
+    ApiKeyRevoked {
+        #[serde(serialize_with = "text")]
+        key: String,
+    },
     /// A plugin is served from now on: SHA-256 of its component.
     PluginPublished {
         #[serde(serialize_with = "text")]
@@ -251,6 +273,10 @@ impl Event {
             Event::PolicyReloaded { .. } => "policy_reloaded",
             Event::PolicyRefused { .. } => "policy_refused",
             Event::KeyRotated { .. } => "key_rotated",
+            Event::KeyRetired { .. } => "key_retired",
+            Event::TokenRevoked { .. } => "token_revoked",
+            Event::ApiKeyMade { .. } => "api_key_made",
+            Event::ApiKeyRevoked { .. } => "api_key_revoked",
             Event::PluginPublished { .. } => "plugin_published",
             Event::PluginRefused { .. } => "plugin_refused",
             Event::HostStarted { .. } => "host_started",

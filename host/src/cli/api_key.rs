@@ -1,6 +1,8 @@
 //! API keys, for callers without an identity provider.
 
+use crate::audit::Event;
 use crate::config::Settings;
+use crate::house::Ground;
 use crate::identity::api_key::{self, New};
 use crate::policy::{Tenant, tenant_named};
 use anyhow::{Result, bail};
@@ -63,6 +65,7 @@ pub(crate) enum ApiKeyCommand {
 pub(super) async fn run(
     command: ApiKeyCommand,
     settings: &Settings,
+    ground: &Ground,
     admin: &Client,
     directory: &[Tenant],
 ) -> Result<ExitCode> {
@@ -84,6 +87,8 @@ pub(super) async fn run(
                 eprintln!("the key {} is shown this once; send it as `Authorization: Bearer KEY`", made.id);
                 println!("{token}");
             }
+            // Shown first: it is kept nowhere, and a record may take a while.
+            super::tell(settings, ground, Event::ApiKeyMade { key: made.id }).await;
             if !settings.identity.api_keys {
                 eprintln!("note: this host does not believe API keys (identity.api_keys = false)");
             }
@@ -114,6 +119,7 @@ pub(super) async fn run(
             if !api_key::revoke(admin, &id).await.map_err(|e| anyhow::anyhow!(e))? {
                 bail!("there is no key {id:?}, or it was taken back before; `rowhouse api-key list` shows them");
             }
+            super::tell(settings, ground, Event::ApiKeyRevoked { key: id.clone() }).await;
             println!("taken back: {id}");
         }
     }

@@ -1,6 +1,7 @@
 //! `rowhouse keys`: what there is, and new keys in place of old ones.
 
 use super::progress::Progress;
+use crate::audit::Event;
 use crate::config::Settings;
 use crate::house::Ground;
 use crate::keys::{self, Keys, Name};
@@ -11,6 +12,7 @@ use rowhouse_migrations as shape;
 use secrecy::ExposeSecret;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
+use tokio_postgres::Client;
 
 /// Seconds a new ticket key has, before its file is in place, to get there. Writing two files takes none; a machine
 /// that is told to sleep in between gets ten minutes.
@@ -41,6 +43,12 @@ pub(crate) enum KeysCommand {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// End a ticket key of the database at once: one that was replaced and was stolen while it was still good.
+    #[command(after_help = "Example:  rowhouse keys retire k0123456789ab")]
+    Retire {
+        /// Its name, as `list` shows it.
+        name: String,
     },
 }
 
@@ -86,6 +94,13 @@ pub(super) async fn run(settings: &Settings, command: KeysCommand) -> Result<Exi
                 println!("{}", said.text);
             }
         }
+        KeysCommand::Retire { name } => {
+            let ground = Ground::find(settings, true, &mut Progress::new(false)).await?;
+            let done = retire(settings, &ground, &name).await;
+            ground.leave().await?;
+            done?;
+            println!("ticket key {name}: ended");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -99,11 +114,12 @@ struct Said {
 async fn with(settings: &Settings, ground: &Ground, which: Which, grace: u32) -> Result<Said> {
     let admin = ground.admin().await?;
     match which {
-        Which::Ticket => ticket(settings, &admin, grace).await,
+        Which::Ticket => ticket(settings, ground, &admin, grace).await,
         Which::Login => login(settings, ground, &admin, grace).await,
         Which::Issuer => issuer(settings, grace),
         Which::Context => {
             let kid = shape::rotate_context_key(&admin).await?;
+            super::tell(settings, ground, Event::KeyRotated { key: format!("context {kid}") }).await;
             Ok(Said {
                 text: format!("context key {kid}: in use; the one before it ends in ten minutes"),
                 json: serde_json::json!({ "rotated": "context", "name": kid, "grace_seconds": 600 }),
@@ -112,24 +128,54 @@ async fn with(settings: &Settings, ground: &Ground, which: Which, grace: u32) ->
     }
 }
 
-/// Announced to the database, written, confirmed: whichever step is the last, some host's key and the database's agree.
-async fn ticket(settings: &Settings, admin: &tokio_postgres::Client, grace: u32) -> Result<Said> {
+/// The ticket key of this host and all that the database knows, where the one is among the others.
+async fn known(settings: &Settings, admin: &Client) -> Result<(Keys, Vec<String>)> {
     let state = settings.state_dir();
-    let old = Keys::with(&state, &settings.keys)?;
-    let live = shape::host_keys(admin).await?;
-    if !live.iter().any(|key| key.usage == "ticket" && key.kid == old.ticket_name() && key.ends.is_none()) {
+    let ours = Keys::with(&state, &settings.keys)?;
+    let live: Vec<_> = shape::host_keys(admin).await?.into_iter().filter(|key| key.usage == "ticket").collect();
+    if !live.iter().any(|key| key.kid == ours.ticket_name() && key.ends.is_none()) {
         bail!(
             "the ticket key of {} is not the one this database knows; run this where its host runs, or run \
              `rowhouse db migrate` first",
             state.display()
         );
     }
+    Ok((ours, live.into_iter().map(|key| key.kid).collect()))
+}
+
+/// Announced to the database, written, confirmed: whichever step is the last, some host's key and the database's agree.
+/// With no grace every other ticket key ends, not only the last one: an older one may be what was stolen.
+async fn ticket(settings: &Settings, ground: &Ground, admin: &Client, grace: u32) -> Result<Said> {
+    let state = settings.state_dir();
+    let (old, live) = known(settings, admin).await?;
     let new = keys::fresh();
     let (kid, before) = (keys::ticket_name(&new), old.ticket_name());
     shape::announce_ticket_key(admin, &kid, new.expose_secret(), ANNOUNCED).await?;
-    keys::replace(&state, &settings.keys, Name::Ticket, &new, seconds(grace))?;
-    shape::install_ticket_key(admin, &kid, new.expose_secret()).await?;
-    shape::retire_ticket_key(admin, &before, grace).await?;
+    // Never without any grace yet: whoever stops here must know the old key for its own, which the database still has.
+    let meanwhile = if grace == 0 { ANNOUNCED } else { grace };
+    keys::replace(&state, &settings.keys, Name::Ticket, &new, seconds(meanwhile))?;
+    let confirmed = async {
+        shape::install_ticket_key(admin, &kid, new.expose_secret()).await?;
+        match grace {
+            0 => {
+                for other in &live {
+                    shape::retire_ticket_key(admin, other, 0).await?;
+                }
+                Ok(())
+            }
+            grace => shape::retire_ticket_key(admin, &before, grace).await,
+        }
+    };
+    confirmed.await.with_context(|| {
+        format!(
+            "the new ticket key {kid} is in place here and not confirmed in the database: run `rowhouse db migrate` \
+             within ten minutes, or it ends there; then end the one before with `rowhouse keys retire {before}`"
+        )
+    })?;
+    if grace == 0 {
+        keys::forget_previous(&state, Name::Ticket)?;
+    }
+    super::tell(settings, ground, Event::KeyRotated { key: format!("ticket {kid}") }).await;
     Ok(Said {
         text: format!(
             "ticket key {kid}: in use; {before} {}\nother hosts of this database: copy {} there until then",
@@ -140,8 +186,30 @@ async fn ticket(settings: &Settings, admin: &tokio_postgres::Client, grace: u32)
     })
 }
 
+/// End one ticket key now.
+async fn retire(settings: &Settings, ground: &Ground, name: &str) -> Result<()> {
+    let admin = ground.admin().await?;
+    let (ours, live) = known(settings, &admin).await?;
+    if name == ours.ticket_name() {
+        bail!(
+            "{name} is the ticket key in use: put another in its place, and end it with all others, with \
+             `rowhouse keys rotate ticket --grace-seconds 0`"
+        );
+    }
+    if !live.iter().any(|kid| kid == name) {
+        bail!("the database has no ticket key {name:?}; `rowhouse keys list` shows them");
+    }
+    shape::retire_ticket_key(&admin, name, 0).await?;
+    let file = ours.ticket_names().get(1).is_some_and(|before| before == name);
+    if file && settings.keys.ticket_previous.is_none() {
+        keys::forget_previous(&settings.state_dir(), Name::Ticket)?;
+    }
+    super::tell(settings, ground, Event::KeyRetired { key: format!("ticket {name}") }).await;
+    Ok(())
+}
+
 /// The file first, with the old one beside it: should the passwords not come to be changed, the next start knows both.
-async fn login(settings: &Settings, ground: &Ground, admin: &tokio_postgres::Client, grace: u32) -> Result<Said> {
+async fn login(settings: &Settings, ground: &Ground, admin: &Client, grace: u32) -> Result<Said> {
     let state = settings.state_dir();
     let old = Keys::with(&state, &settings.keys)?;
     for role in shape::AGENT_ROLES {

@@ -59,13 +59,13 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Stdio { identity } => stdio(settings, &identity).await,
         Command::Token { command: None, print } => token::print(&settings, print),
         Command::Token { command: Some(command), .. } => {
-            on_ground(&settings, async |ground| token::run(command, &ground.admin().await?).await).await
+            on_ground(&settings, async |ground| token::run(command, &settings, ground).await).await
         }
         Command::ApiKey(command) => {
             on_ground(&settings, async |ground| {
                 let admin = ground.admin().await?;
                 let directory = house::tenants(shape::tenants(&admin).await?);
-                api_key::run(command, &settings, &admin, &directory).await
+                api_key::run(command, &settings, ground, &admin, &directory).await
             })
             .await
         }
@@ -96,12 +96,13 @@ fn settings(common: &Common) -> Result<Settings> {
         None => {}
         Some("embedded") => settings.database.url = None,
         Some(url) => {
-            // The environment has the same URL when it came from there; only what was typed is there for all to read.
-            let typed = std::env::var("DATABASE_URL").as_deref() != Ok(url);
+            // From the environment it may have one; what was typed is there for all to read.
+            let typed = std::env::args_os().any(|word| word.to_string_lossy().contains(url));
             if typed && holds_password(url) {
-                tracing::warn!(
-                    "--database has a password in it, and every account of this machine can read a command line; set \
-                     DATABASE_URL instead, or write database.url = {{ file = \"/path\" }} into rowhouse.toml"
+                bail!(
+                    "--database has a password in it, and every account of this machine can read a command line: set \
+                     DATABASE_URL instead, or write database.url = {{ file = \"/path\" }} into rowhouse.toml; and \
+                     change that password"
                 );
             }
             settings.database.url = Some(Secret::from(url.to_owned()));

@@ -1,7 +1,8 @@
 //! Bearer tokens of the host's own issuer, and tokens of any issuer taken back.
 
+use crate::audit::Event;
 use crate::config::Settings;
-use crate::house;
+use crate::house::{self, Ground};
 use crate::identity::revoked::{self, Named};
 use crate::keys::Keys;
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,6 @@ use clap::{Args, Subcommand};
 use std::io::Read;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
-use tokio_postgres::Client;
 
 /// The longest token read from standard input, in bytes. More than the host itself would look at.
 const LONGEST: u64 = 64 << 10;
@@ -32,7 +32,7 @@ pub(crate) enum TokenCommand {
     /// Take a token back: every host of this database refuses it within moments.
     #[command(after_help = "Example:  rowhouse token revoke - < token.txt")]
     Revoke {
-        /// The token, or `-` to read it from standard input, where no process listing shows it.
+        /// `-`: the token is read from standard input, where no process listing shows it. Or the token itself.
         token: Option<String>,
         /// In place of the token: who issued it (`iss`).
         #[arg(long, requires = "id", conflicts_with = "token", value_name = "URL")]
@@ -76,7 +76,7 @@ pub(super) fn print(settings: &Settings, wanted: Print) -> Result<ExitCode> {
 }
 
 /// Do what the command says.
-pub(super) async fn run(command: TokenCommand, admin: &Client) -> Result<ExitCode> {
+pub(super) async fn run(command: TokenCommand, settings: &Settings, ground: &Ground) -> Result<ExitCode> {
     let TokenCommand::Revoke { token, issuer, id, reason } = command;
     let named = match (token, issuer, id) {
         (_, Some(issuer), Some(id)) => {
@@ -85,13 +85,15 @@ pub(super) async fn run(command: TokenCommand, admin: &Client) -> Result<ExitCod
         }
         (Some(token), ..) => {
             let token = if token == "-" { read()? } else { token };
-            Named::read(&token).map_err(|_| {
+            Named::read(&token, &settings.identity).map_err(|_| {
                 anyhow::anyhow!("this is no access token with `iss`, `jti` and `exp`; name it with --issuer and --id")
             })?
         }
-        _ => bail!("which token? give it, or `-` and the token on standard input, or --issuer and --id"),
+        _ => bail!("which token? `-` and the token on standard input, or --issuer and --id"),
     };
-    revoked::revoke(admin, &named, &reason).await.context("take the token back")?;
+    revoked::revoke(&ground.admin().await?, &named, &reason).await.context("take the token back")?;
+    let (issuer, token) = (named.issuer.clone(), named.id.clone());
+    super::tell(settings, ground, Event::TokenRevoked { issuer, token }).await;
     println!("taken back: {} of {}", named.id, named.issuer);
     Ok(ExitCode::SUCCESS)
 }

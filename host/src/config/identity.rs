@@ -88,6 +88,10 @@ pub struct Issuer {
     /// Audiences (`aud`) of tokens meant for this host. Empty: this host's own public URL, as RFC 8707 asks.
     #[serde(default)]
     pub audiences: Vec<String>,
+    /// Kinds of token (`typ`) taken for access tokens. RFC 9068 has one, and no ID token carries it; `"JWT"`, or `""` for
+    /// a token without, are for issuers that do not write it, and leave audience and scopes to tell the two apart.
+    #[serde(default = "usual_types")]
+    pub types: Vec<String>,
     /// Algorithms its keys may be used with.
     #[serde(default = "usual_algorithms")]
     pub algorithms: Vec<Algorithm>,
@@ -119,12 +123,15 @@ pub struct Claims {
     pub regions: String,
     /// A name for people to read. Absent: the subject.
     pub name: String,
+    /// What tells one token from another, so that it can be taken back. Must be there.
+    pub id: String,
 }
 
 impl Default for Claims {
     fn default() -> Self {
         let own = str::to_owned;
-        Self { roles: own("roles"), tenants: own("tenants"), regions: own("regions"), name: own("name") }
+        let (roles, tenants, regions) = (own("roles"), own("tenants"), own("regions"));
+        Self { roles, tenants, regions, name: own("name"), id: own("jti") }
     }
 }
 
@@ -162,6 +169,11 @@ fn usual_algorithms() -> Vec<Algorithm> {
     vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA]
 }
 
+/// What RFC 9068, section 2.1 has its tokens say they are.
+pub(crate) fn usual_types() -> Vec<String> {
+    vec!["at+jwt".to_owned()]
+}
+
 fn usual_leeway() -> u64 {
     30
 }
@@ -191,6 +203,7 @@ mod tests {
     fn the_defaults_are_tight() {
         let plain = issuer("url = 'https://as.example'").unwrap();
         assert_eq!((&plain.algorithms, plain.leeway_seconds), (&usual_algorithms(), 30));
+        assert_eq!((&plain.types, plain.claims.id.as_str()), (&vec!["at+jwt".to_owned()], "jti"));
         let mut settings = Identity::default();
         assert!(settings.trusts_own_issuer());
         settings.issuers = vec![plain];

@@ -66,6 +66,14 @@ pub enum SecretError {
         /// Its permissions.
         mode: u32,
     },
+    /// Somebody else may change the file.
+    #[error("the file {} belongs to user {owner}, who could change it; run `chown` on it", .path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+    },
     /// The program cannot be started.
     #[error("start {program}")]
     Start {
@@ -208,8 +216,12 @@ fn file(path: &Path) -> Result<Vec<u8>, SecretError> {
         return Err(SecretError::NoFile(path.to_owned()));
     }
     let place = std::fs::canonicalize(path).map_err(about)?;
-    if !guarded(&place, found.mode(), found.uid(), found.gid()) {
-        return Err(SecretError::Open { path: path.to_owned(), mode: found.mode() & 0o7777 });
+    let (mode, owner) = (found.mode(), found.uid());
+    if !owned(&place, owner) {
+        return Err(SecretError::Foreign { path: path.to_owned(), owner });
+    }
+    if !guarded(&place, mode, owner, found.gid()) {
+        return Err(SecretError::Open { path: path.to_owned(), mode: mode & 0o7777 });
     }
     let mut bytes = Vec::new();
     file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(about)?;
@@ -222,13 +234,22 @@ fn file(path: &Path) -> Result<Vec<u8>, SecretError> {
 /// that root wrote it does not hide it.
 fn guarded(place: &Path, mode: u32, owner: u32, group: u32) -> bool {
     let lent = owner == 0 && group == rustix::process::getegid().as_raw();
-    let mounted = MOUNTED.iter().any(|root| place.starts_with(root));
-    let others = match (mounted, lent) {
+    let others = match (is_mounted(place), lent) {
         (true, _) => 0o022,
         (false, true) => 0o037,
         (false, false) => 0o077,
     };
     mode & others == 0
+}
+
+/// Whether a file belongs to root or to the host's user: whatever its mode says, its owner can change it. What was
+/// mounted for this service is its owner's word, whoever the machine says that is.
+fn owned(place: &Path, owner: u32) -> bool {
+    owner == 0 || owner == rustix::process::geteuid().as_raw() || is_mounted(place)
+}
+
+fn is_mounted(place: &Path) -> bool {
+    MOUNTED.iter().any(|root| place.starts_with(root))
 }
 
 #[cfg(test)]

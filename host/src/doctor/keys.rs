@@ -50,7 +50,7 @@ pub(super) fn look(state: &Path, settings: &Settings) -> Result<Vec<Finding>> {
             }));
         }
         // Said above.
-        Err(Error::Open(_)) => {}
+        Err(Error::Open(_) | Error::OpenDirectory(_)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(found)

@@ -10,6 +10,7 @@ use rowhouse_migrations as shape;
 use rowhouse_migrations::retail;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -22,6 +23,10 @@ const CLERK_TIMEOUT: &str = "-c statement_timeout=10s";
 
 /// How long one statement of a look at the walls may take. Whoever waits for it has gone by then.
 const LOOK_TIMEOUT: &str = "-c statement_timeout=20s";
+/// How long the clerk's connection may be silent before the other side is asked for a sign of life, and half of how long
+/// it may owe one. A connection that was dropped without a word is made anew within a minute, well before the five after
+/// which what was taken back counts as unknown and no token is believed.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A database that is there, and the server behind it where it is our own.
 pub struct Ground {
@@ -103,6 +108,11 @@ impl Ground {
         let mut config = self.admin.clone();
         config.user(shape::CLERK_ROLE).password(keys.password(shape::CLERK_ROLE).expose_secret());
         config.application_name("rowhouse-clerk").options(CLERK_TIMEOUT);
+        config
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(SILENCE / 3)
+            .keepalives_retries(3)
+            .tcp_user_timeout(2 * SILENCE);
         config
     }
 
@@ -276,4 +286,22 @@ async fn adopt_or_refuse(admin: &Client, keys: &Keys, adopt: bool) -> Result<()>
         shape::retire_ticket_key(admin, &kid, 0).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five minutes without word, and no token is believed: a connection that was dropped silently is found out before.
+    #[test]
+    fn a_connection_that_was_dropped_silently_is_soon_made_anew() {
+        let state = tempfile::tempdir().unwrap();
+        let admin = "postgres://admin@db.example/shop".parse().unwrap();
+        let ground = Ground { server: None, admin, name: String::new() };
+        let clerk = ground.clerk(&Keys::open(state.path()).unwrap());
+        let asked = clerk.get_keepalives_interval().unwrap() * clerk.get_keepalives_retries().unwrap();
+        let minute = Duration::from_secs(60);
+        assert!(clerk.get_keepalives() && clerk.get_keepalives_idle() + asked <= minute);
+        assert!(*clerk.get_tcp_user_timeout().unwrap() <= minute);
+    }
 }

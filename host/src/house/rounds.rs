@@ -5,7 +5,7 @@ use crate::audit::Event;
 use crate::call::Host;
 use crate::clerk::{Clerk, Topic};
 use crate::identity::Seeds;
-use crate::keys::Keys;
+use crate::keys::{Keys, Name};
 use crate::plugin::Published;
 use crate::policy::Tenant;
 use std::collections::BTreeMap;
@@ -48,18 +48,22 @@ async fn tenants(host: Arc<Host>, clerk: Clerk) {
 /// New keys are signed and logged in with as soon as they are there.
 async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Keys>>) {
     // Once unasked: a key may have been replaced between the first reading and the watch.
-    let mut first = true;
+    let mut before: Option<Arc<Keys>> = None;
     loop {
         let keys = Arc::clone(&told.borrow_and_update());
         host.database.set_ticket_key(&ticket_key(&keys));
         host.database.set_logins(&ground::logins(&keys));
         clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
         host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });
-        if !first {
-            host.audit.event(Event::KeyRotated { key: keys.ticket_name() });
-            tracing::info!(ticket.key = keys.ticket_name(), "new keys are in use");
+        for name in before.map(|before| keys.replaced_since(&before)).into_iter().flatten() {
+            let key = match name {
+                Name::Ticket => format!("ticket {}", keys.ticket_name()),
+                name => name.as_str().to_owned(),
+            };
+            tracing::info!(key, "a new key is in use");
+            host.audit.event(Event::KeyRotated { key });
         }
-        first = false;
+        before = Some(keys);
         if told.changed().await.is_err() {
             return;
         }

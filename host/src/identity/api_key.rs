@@ -8,7 +8,7 @@ mod books;
 pub use books::{Created, Listed, New, create, list, revoke};
 
 use super::Principal;
-use super::copy::{Copy, Table};
+use super::copy::{Changes, Copy, Table};
 use super::unproven::{Reason, Unproven};
 use crate::clerk::{Clerk, Topic};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -84,7 +84,7 @@ impl Table for Entries {
 }
 
 impl Entries {
-    fn new(entries: Vec<(String, Entry)>) -> Self {
+    pub(super) fn new(entries: Vec<(String, Entry)>) -> Self {
         if entries.len() > MAX_KEYS {
             tracing::error!(bound = MAX_KEYS, "more API keys are in force than this host can hold; none is believed");
             return Self(None);
@@ -136,9 +136,14 @@ impl ApiKeys {
         Self::over(Copy::follow(clerk))
     }
 
-    fn over(entries: Copy<Entries>) -> Self {
+    pub(super) fn over(entries: Copy<Entries>) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self { entries, doors: semaphore(AT_ONCE + WAITING), turns: semaphore(AT_ONCE) }
+    }
+
+    /// Word of newer tables.
+    pub(super) fn changes(&self) -> Changes<Entries> {
+        self.entries.changes()
     }
 
     /// The key in force with this id and secret. An id that does not exist costs what a wrong secret costs.
@@ -215,4 +220,4 @@ fn verify(secret: &str, hash: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -52,11 +52,50 @@ impl<T: Table> Copy<T> {
         taken.as_ref().filter(|taken| taken.at.elapsed() <= STALE).map(|taken| Arc::clone(&taken.table))
     }
 
+    /// Word of newer copies.
+    pub(super) fn changes(&self) -> Changes<T> {
+        Changes(self.0.clone())
+    }
+
     /// A copy of nothing real.
     #[cfg(test)]
     pub(super) fn fixed(table: T, age: Duration) -> Self {
+        Self::told(table, age).0
+    }
+
+    /// The same, with what tells of another one.
+    #[cfg(test)]
+    pub(super) fn told(table: T, age: Duration) -> (Self, impl Fn(T)) {
         let at = Instant::now().checked_sub(age).expect("the machine runs for longer");
-        Self(watch::channel(Some(Taken { table: Arc::new(table), at })).1)
+        let (sender, receiver) = watch::channel(Some(Taken { table: Arc::new(table), at }));
+        let tell = move |table| drop(sender.send_replace(Some(Taken { table: Arc::new(table), at: Instant::now() })));
+        (Self(receiver), tell)
+    }
+}
+
+/// Tells when to look again.
+pub(super) struct Changes<T>(watch::Receiver<Option<Taken<T>>>);
+
+impl<T: Table> Changes<T> {
+    /// Until there is a newer copy, or the one there is may not be believed any more.
+    pub(super) async fn next(&mut self) {
+        let until = self.0.borrow().as_ref().map(|taken| taken.at + STALE);
+        let old = async {
+            match until {
+                // A moment late rather than early: at the very instant it is still believed.
+                Some(until) => tokio::time::sleep_until((until + Duration::from_millis(1)).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let newer = async {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = newer => {}
+            () = old => {}
+        }
     }
 }
 

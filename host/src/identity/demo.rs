@@ -66,12 +66,12 @@ impl Demo {
     fn of(people: BTreeMap<String, Person>, seeds: Seeds<'_>) -> Self {
         let public = |seed: &crate::keys::Key| {
             let public = ed25519_dalek::SigningKey::from_bytes(seed.expose_secret()).verifying_key();
-            DecodingKey::from_ed_der(public.as_bytes())
+            // Named by itself: what was proved with a key is asked for by this when it is recalled.
+            Key::own(hex::encode(public.as_bytes()), DecodingKey::from_ed_der(public.as_bytes()), Algorithm::EdDSA)
         };
         let signing = EncodingKey::from_ed_der(&[&PKCS8_ED25519[..], seeds.current.expose_secret()].concat());
         let verifying = [Some(seeds.current), seeds.previous].into_iter().flatten().map(public);
-        let keys = verifying.map(|key| Key::own(key, Algorithm::EdDSA)).collect();
-        Self { people, signing, issuer: Issuer::own(ISSUER, AUDIENCE, LEEWAY, keys) }
+        Self { people, signing, issuer: Issuer::own(ISSUER, AUDIENCE, LEEWAY, verifying.collect()) }
     }
 
     /// What verifies these tokens.

@@ -26,6 +26,7 @@ const MAX_LEEWAY: u64 = 300;
 pub(super) struct Issuer {
     name: String,
     audiences: Vec<String>,
+    types: Vec<String>,
     leeway: u64,
     longest: Option<u64>,
     claims: config::Claims,
@@ -41,10 +42,12 @@ enum Keys {
 pub(super) struct Grant {
     /// Who.
     pub(super) principal: Principal,
-    /// Until when.
-    pub(super) expires: SystemTime,
+    /// Until when it is accepted: its end and what two clocks may differ by.
+    pub(super) until: SystemTime,
     /// Which token of its issuer this is (`jti`).
     pub(super) id: String,
+    /// The key of ours it is signed with, if it is of our own issuer.
+    pub(super) own_key: Option<String>,
 }
 
 impl Issuer {
@@ -60,6 +63,12 @@ impl Issuer {
         if settings.leeway_seconds > MAX_LEEWAY {
             return Err(about("leeway_seconds is more than 300; set the clocks instead"));
         }
+        if settings.types.is_empty() {
+            return Err(about("types is empty; leave it out for \"at+jwt\", or name what its tokens carry in `typ`"));
+        }
+        if settings.claims.id.is_empty() {
+            return Err(about("claims.id is empty; without a name a token could not be taken back"));
+        }
         let audiences = match settings.audiences.as_slice() {
             [] => vec![resource.to_owned()],
             some => some.to_vec(),
@@ -71,6 +80,7 @@ impl Issuer {
         Ok(Self {
             name: settings.url.clone(),
             audiences,
+            types: settings.types.clone(),
             leeway: settings.leeway_seconds,
             longest: settings.max_token_seconds,
             claims: settings.claims.clone(),
@@ -83,6 +93,7 @@ impl Issuer {
         Self {
             name: name.to_owned(),
             audiences: vec![audience.to_owned()],
+            types: config::usual_types(),
             leeway,
             longest: None,
             claims: config::Claims::default(),
@@ -111,21 +122,33 @@ impl Issuer {
     /// What a token of this issuer proves. Its `iss` was matched already; nothing else of it is believed before the
     /// signature is checked.
     pub(super) async fn prove(&self, token: &Token<'_>, now: SystemTime) -> Result<Grant, Unproven> {
-        match &self.keys {
-            Keys::Published(keys) => keys.check(token).await?,
+        // RFC 9068, section 4: an ID token of the same issuer for the same audience is not a key to the door.
+        token.is_access_token(&self.types)?;
+        let own_key = match &self.keys {
+            Keys::Published(keys) => {
+                keys.check(token).await?;
+                None
+            }
             Keys::Own(keys) => {
-                let mut fit = keys.iter().filter_map(|key| key.used_with(token.algorithm)).peekable();
+                let public = |key| Some((key, Key::used_with(key, token.algorithm)?));
+                let mut fit = keys.iter().filter_map(public).peekable();
                 if fit.peek().is_none() {
                     return Err(Unproven::new(Reason::WrongAlgorithm, "not what our own key is for"));
                 }
-                if !fit.any(|key| token.is_signed_by(key)) {
-                    return Err(Unproven::new(Reason::BadSignature, "not made by our own key"));
-                }
+                let signer = fit.find(|(_, public)| token.is_signed_by(public));
+                let foreign = || Unproven::new(Reason::BadSignature, "not made by our own key");
+                Some(signer.ok_or_else(foreign)?.0.id().to_owned())
             }
-        }
+        };
         self.is_for_us(token)?;
-        let expires = self.is_valid_at(token, now)?;
-        Ok(Grant { principal: self.principal(token)?, expires, id: token.name("jti")?.to_owned() })
+        let until = self.is_valid_at(token, now)?;
+        let id = token.name(&self.claims.id)?.to_owned();
+        Ok(Grant { principal: self.principal(token)?, until, id, own_key })
+    }
+
+    /// Whether this is one of our own keys.
+    pub(super) fn has_own(&self, key: &str) -> bool {
+        matches!(&self.keys, Keys::Own(keys) if keys.iter().any(|own| own.id() == key))
     }
 
     /// `aud` is one string or a list (RFC 7519, section 4.1.3).
@@ -142,7 +165,7 @@ impl Issuer {
         }
     }
 
-    /// When it ends, if it has begun and not ended.
+    /// Until when it is accepted, if it has begun and not ended.
     fn is_valid_at(&self, token: &Token<'_>, now: SystemTime) -> Result<SystemTime, Unproven> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let needed = |claim: &str| token.time(claim)?.ok_or_else(|| bad(claim, "is absent"));
@@ -158,7 +181,8 @@ impl Issuer {
         if self.longest.is_some_and(|longest| expires.saturating_sub(issued) > longest) {
             return Err(Unproven::new(Reason::LivesTooLong, "longer than max_token_seconds"));
         }
-        UNIX_EPOCH.checked_add(Duration::from_secs(expires)).ok_or_else(|| bad("exp", "is beyond the calendar"))
+        let until = Duration::from_secs(expires.saturating_add(self.leeway));
+        UNIX_EPOCH.checked_add(until).ok_or_else(|| bad("exp", "is beyond the calendar"))
     }
 
     fn principal(&self, token: &Token<'_>) -> Result<Principal, Unproven> {

@@ -24,8 +24,13 @@ pub(super) struct Key {
 
 impl Key {
     /// A key of our own.
-    pub(super) fn own(key: DecodingKey, algorithm: Algorithm) -> Self {
-        Self { id: String::new(), key, algorithms: vec![algorithm] }
+    pub(super) fn own(id: String, key: DecodingKey, algorithm: Algorithm) -> Self {
+        Self { id, key, algorithms: vec![algorithm] }
+    }
+
+    /// Its name.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Whether it goes by this name.

@@ -1,14 +1,15 @@
 //! An issuer's keys, kept at hand and kept fresh.
 //!
-//! No call waits for an issuer whose keys are known: keys that are due are fetched behind its back. A key nobody has
-//! seen is worth one fetch, which all who ask for it share, and not a second one right after: forging key ids must not
-//! turn the host into a hammer.
+//! While calls come, none waits for an issuer whose keys are known: keys that are due are fetched behind its back. After
+//! a silence the first one waits for a look, lest it be judged by keys that were withdrawn meanwhile. A key nobody has
+//! seen, or a signature that does not fit the one that was seen, is worth one fetch, which all who ask for it share, and
+//! not a second one right after: forging must not turn the host into a hammer.
 
 use super::key::Key;
 use super::source::Source;
 use super::token::Token;
 use super::unproven::{Reason, Unproven};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
@@ -18,6 +19,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
 pub(super) struct Pace {
     /// Keys this old are due.
     pub(super) refresh: Duration,
+    /// Keys this old judge nobody before they were looked at again.
+    pub(super) overdue: Duration,
+    /// For so long after a look that failed they do, all the same.
+    pub(super) respite: Duration,
     /// Between two fetches for unknown keys.
     pub(super) pause: Duration,
     /// The same, while there are no keys at all: nobody gets in until there are.
@@ -27,12 +32,16 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Fetched each 10 minutes, so that a key the issuer withdrew is believed no longer than that. At most one fetch
-    /// each 10 seconds for an unknown key, each second while there is none. Kept for an hour while the issuer is down:
+    /// Fetched each 10 minutes while calls come, and before anybody is judged after 20 without: a key the issuer
+    /// withdrew is believed no longer than that. An issuer that is down or slow makes callers wait for it once a minute at
+    /// most. At most one fetch each 10 seconds for a key or a signature that is not known, each second while there is no
+    /// key at all. Kept for an hour while the issuer is down:
     /// access tokens rarely live longer, so longer would serve few, and a key withdrawn because it was stolen must
     /// not live on because somebody keeps us from the issuer.
     pub(super) const USUAL: Self = Self {
         refresh: Duration::from_secs(10 * 60),
+        overdue: Duration::from_secs(20 * 60),
+        respite: Duration::from_secs(60),
         pause: Duration::from_secs(10),
         pause_without: Duration::from_secs(1),
         keep: Duration::from_secs(60 * 60),
@@ -49,6 +58,8 @@ pub(super) struct KeySet {
     shelf: ArcSwap<Shelf>,
     /// When a fetch was last begun. Held for as long as one is under way.
     fetching: Arc<Mutex<Option<Instant>>>,
+    /// When the last fetch failed, unless it did not.
+    failed: ArcSwapOption<Instant>,
     waiting: Semaphore,
 }
 
@@ -59,26 +70,13 @@ struct Shelf {
     since: Option<Instant>,
 }
 
-impl KeySet {
-    pub(super) fn new(source: Source, pace: Pace) -> Self {
-        Self { source, pace, shelf: ArcSwap::default(), fetching: Arc::default(), waiting: Semaphore::new(WAITING) }
-    }
-
-    /// Check a token's signature against the key it names.
-    pub(super) async fn check(self: &Arc<Self>, token: &Token<'_>) -> Result<(), Unproven> {
-        let id = token.key_id.as_deref();
-        let id = id.ok_or_else(|| Unproven::new(Reason::UnknownKey, "the token names no key (`kid`)"))?;
-        let mut shelf = self.shelf();
-        if shelf.since.is_some_and(|since| since.elapsed() >= self.pace.refresh) {
-            self.refresh_behind();
-        }
-        if !shelf.keys.iter().any(|key| key.is_called(id)) {
-            shelf = self.look_again(&shelf).await?;
-        }
-        if shelf.since.is_none() {
+impl Shelf {
+    /// Whether the key of this name made the token's signature.
+    fn judge(&self, token: &Token<'_>, id: &str) -> Result<(), Unproven> {
+        if self.since.is_none() {
             return Err(Unproven::new(Reason::IssuerUnreachable, "there are no keys of its issuer"));
         }
-        let mut named = shelf.keys.iter().filter(|key| key.is_called(id)).peekable();
+        let mut named = self.keys.iter().filter(|key| key.is_called(id)).peekable();
         if named.peek().is_none() {
             return Err(Unproven::new(Reason::UnknownKey, "its issuer publishes no key of that name"));
         }
@@ -91,6 +89,35 @@ impl KeySet {
             true => Ok(()),
             false => Err(Unproven::new(Reason::BadSignature, "not made by its issuer's key")),
         }
+    }
+}
+
+impl KeySet {
+    pub(super) fn new(source: Source, pace: Pace) -> Self {
+        let (shelf, failed, waiting) = (ArcSwap::default(), ArcSwapOption::empty(), Semaphore::new(WAITING));
+        Self { source, pace, shelf, fetching: Arc::default(), failed, waiting }
+    }
+
+    /// Check a token's signature against the key it names.
+    pub(super) async fn check(self: &Arc<Self>, token: &Token<'_>) -> Result<(), Unproven> {
+        let id = token.key_id.as_deref();
+        let id = id.ok_or_else(|| Unproven::new(Reason::UnknownKey, "the token names no key (`kid`)"))?;
+        let mut shelf = self.shelf();
+        match shelf.since.map(|since| since.elapsed()) {
+            Some(age) if age >= self.pace.overdue && !self.failed_lately() => shelf = self.look_again(&shelf).await?,
+            Some(age) if age >= self.pace.refresh => self.refresh_behind(),
+            _ => {}
+        }
+        if !shelf.keys.iter().any(|key| key.is_called(id)) {
+            shelf = self.look_again(&shelf).await?;
+        }
+        let judged = shelf.judge(token, id);
+        if !judged.as_ref().is_err_and(|refused| refused.reason() == Reason::BadSignature) {
+            return judged;
+        }
+        // An issuer may have put another key under the same name.
+        let fresh = self.look_again(&shelf).await?;
+        if fresh.since == shelf.since { judged } else { fresh.judge(token, id) }
     }
 
     /// See [`Source::ahead`].
@@ -114,6 +141,11 @@ impl KeySet {
             Some(since) if since.elapsed() > self.pace.keep => Arc::default(),
             _ => shelf,
         }
+    }
+
+    /// Whether it was tried in vain a moment ago.
+    fn failed_lately(&self) -> bool {
+        self.failed.load().as_ref().is_some_and(|failed| failed.elapsed() < self.pace.respite)
     }
 
     /// One errand at a time, however many callers see that keys are due.
@@ -153,10 +185,12 @@ impl KeySet {
                     );
                 }
                 self.shelf.store(Arc::new(Shelf { keys, since: Some(Instant::now()) }));
+                self.failed.store(None);
                 tracing::debug!(issuer, keys = count, "fetched an issuer's keys");
                 Ok(count)
             }
             Err(trouble) => {
+                self.failed.store(Some(Arc::new(Instant::now())));
                 tracing::warn!(issuer, trouble, "an issuer's keys cannot be fetched");
                 Err(trouble)
             }

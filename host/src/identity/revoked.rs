@@ -1,9 +1,10 @@
 //! Tokens that were taken back before their end.
 
-use super::copy::{Copy, Table};
+use super::copy::{Changes, Copy, Table};
 use super::token::Token;
 use super::unproven::{Reason, Unproven};
 use crate::clerk::{Clerk, Topic};
+use crate::config;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,36 +22,44 @@ const AFTERLIFE: Duration = Duration::from_secs(10 * 60);
 pub struct Named {
     /// Who issued it (`iss`).
     pub issuer: String,
-    /// Which of its tokens this is (`jti`).
+    /// Which of its tokens this is (`jti`, or what the settings say).
     pub id: String,
     /// When it ends by itself (`exp`).
     pub expires: SystemTime,
 }
 
 impl Named {
-    /// Read a token without believing it. Good enough to take it back: at worst a token that never was is revoked.
+    /// Read a token without believing it, as the settings say of its issuer. Good enough to take it back: at worst a
+    /// token that never was is revoked.
     ///
     /// # Errors
-    /// [`Unproven`] for text that is not an access token with `iss`, `jti` and `exp`; see [`Unproven::reason`].
-    pub fn read(token: &str) -> Result<Self, Unproven> {
+    /// [`Unproven`] for text that is not an access token with `iss`, `exp` and a name; see [`Unproven::reason`].
+    pub fn read(token: &str, settings: &config::Identity) -> Result<Self, Unproven> {
         let token = Token::read(token.trim())?;
+        let issuer = token.name("iss")?;
+        let known = settings.issuers.iter().find(|known| known.url == issuer);
+        let kinds = known.map_or_else(config::usual_types, |known| known.types.clone());
+        token.is_access_token(&kinds)?;
+        let id = known.map_or("jti", |known| known.claims.id.as_str());
         let expires = token.time("exp")?.and_then(|it| UNIX_EPOCH.checked_add(Duration::from_secs(it)));
         Ok(Self {
-            issuer: token.name("iss")?.to_owned(),
-            id: token.name("jti")?.to_owned(),
+            issuer: issuer.to_owned(),
+            id: token.name(id)?.to_owned(),
             expires: expires.ok_or_else(|| super::token::bad("exp", "is absent or beyond the calendar"))?,
         })
     }
 }
 
 /// Take a token back. Every host of this database refuses it within moments, also where it was seen before. `admin`
-/// may write the host's own tables. Taking back twice changes nothing; rows of tokens long over are cleared away.
+/// may write the host's own tables. Taking back twice makes it last no shorter: the later end counts, and the first
+/// reason stays. Rows of tokens long over are cleared away.
 ///
 /// # Errors
 /// Where the database refuses.
 pub async fn revoke(admin: &Client, token: &Named, reason: &str) -> Result<(), tokio_postgres::Error> {
     let insert = "INSERT INTO rowhouse.revocations (issuer, jti, expires_at, reason) VALUES ($1, $2, $3, $4)
-                  ON CONFLICT (issuer, jti) DO NOTHING";
+                  ON CONFLICT (issuer, jti) DO UPDATE SET expires_at = excluded.expires_at
+                  WHERE excluded.expires_at > revocations.expires_at";
     // Kept a day longer than needed, for whoever wonders why.
     let sweep = "DELETE FROM rowhouse.revocations WHERE expires_at < now() - interval '1 day'";
     // PostgreSQL's calendar ends before a 64-bit one; what does not fit is for ever.
@@ -113,6 +122,16 @@ impl Revoked {
     #[cfg(test)]
     pub(super) fn fixed(marks: Marks, age: Duration) -> Self {
         Self(Copy::fixed(marks, age))
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(copy: Copy<Marks>) -> Self {
+        Self(copy)
+    }
+
+    /// Word of newer lists.
+    pub(super) fn changes(&self) -> Changes<Marks> {
+        self.0.changes()
     }
 
     /// Refuse what was taken back. Where that is not known, refuse everything.

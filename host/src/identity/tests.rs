@@ -4,6 +4,7 @@ mod forged;
 mod issuers;
 mod mint;
 mod server;
+mod gone;
 
 use super::*;
 use mint::Signer;
@@ -17,6 +18,8 @@ const RESOURCE: &str = "https://host.example/mcp";
 /// Fetch whenever asked, refresh never, keep for ever: tests say when.
 const AT_ONCE: Pace = Pace {
     refresh: Duration::from_secs(1_000_000),
+    overdue: Duration::from_secs(1_000_000),
+    respite: Duration::ZERO,
     pause: Duration::ZERO,
     pause_without: Duration::ZERO,
     keep: Duration::from_secs(1_000_000),
@@ -94,8 +97,9 @@ async fn refused(identity: &Identity, token: &str) -> Option<Reason> {
 async fn our_own_tokens_prove_whom_we_know() {
     let identity = own();
     let token = identity.issue("seattle", Duration::from_secs(60)).unwrap();
-    let Proof { principal: seattle, until } = identity.from_bearer(&token).await.unwrap();
-    assert!(until > SystemTime::now() && until <= SystemTime::now() + Duration::from_secs(60));
+    let Proof { principal: seattle, until, .. } = identity.from_bearer(&token).await.unwrap();
+    let end = SystemTime::now() + Duration::from_secs(60);
+    assert!(until > end && until <= end + Duration::from_secs(30), "what stands on it lasts as long as it is accepted");
     assert_eq!(seattle, identity.local("seattle").unwrap());
     assert_eq!((seattle.issuer(), seattle.scopes()), ("rowhouse-demo", &["mcp:tools".to_owned()][..]));
     assert_eq!(identity.names(), ["seattle"]);
@@ -116,6 +120,14 @@ async fn our_own_key_can_be_changed() {
     assert_eq!(refused(&rotated, &issue(&rotated)).await, None);
     assert_eq!(refused(&own(), &issue(&rotated)).await, Some(Reason::BadSignature), "the new one signs");
     assert_eq!(refused(&with(demo(9, None, person())), &before).await, Some(Reason::BadSignature));
+    // Proved, remembered, and its key replaced at once.
+    let host = own();
+    assert_eq!(refused(&host, &before).await, None);
+    host.set_seeds(Seeds { current: &seed(9), previous: Some(&seed(7)) });
+    assert_eq!(refused(&host, &before).await, None, "in its grace");
+    host.set_seeds(Seeds { current: &seed(9), previous: None });
+    assert!(host.0.memory.recall(&before, SystemTime::now()).is_some());
+    assert_eq!(refused(&host, &before).await, Some(Reason::BadSignature), "the memory does not outlive the key");
 }
 
 #[tokio::test]
@@ -138,15 +150,13 @@ async fn what_is_remembered_ends_with_the_token_and_with_its_revocation() {
     let token = rsa.token(&server.url(""), &json!({}));
     let identity = believe(std::slice::from_ref(&issuer), AT_ONCE);
     let ann = identity.from_bearer(&token).await.unwrap().principal;
-    let digest: [u8; 32] = Sha256::digest(&token).into();
-    assert!(identity.0.proved.get(&digest).is_some());
+    assert!(identity.0.memory.recall(&token, SystemTime::now()).is_some());
     assert_eq!(identity.from_bearer(&token).await.unwrap().principal, ann);
     // Remembered and taken back.
     let strict = revoking(&[issuer], AT_ONCE, &[revoked::mark(&server.url(""), "token-1")]);
     let remember = |identity: &Identity, token: &str, expires: SystemTime| {
-        let source = Source::Token(revoked::mark(&server.url(""), "token-1"));
-        let proved = Proved { principal: ann.clone(), expires: Some(expires), source, weight: 1 };
-        identity.0.proved.insert(Sha256::digest(token).into(), Arc::new(proved));
+        let basis = Basis::Token(revoked::mark(&server.url(""), "token-1"));
+        identity.0.memory.keep(token, Proved { principal: ann.clone(), until: Some(expires), basis, weight: 1 });
     };
     let later = SystemTime::now() + Duration::from_secs(60);
     remember(&strict, &token, later);
@@ -192,6 +202,8 @@ fn settings_that_cannot_be_used_are_named() {
     check("https://as.example", json!({ "algorithms": [] }), "algorithms");
     check("https://as.example", json!({ "leeway_seconds": 301 }), "leeway_seconds");
     check("https://as.example", json!({ "audiences": [""] }), "audience");
+    check("https://as.example", json!({ "types": [] }), "types");
+    check("https://as.example", json!({ "claims": { "id": "" } }), "claims.id");
     let twice = ["http://127.0.0.1:9", "http://127.0.0.1:9"].map(|url| settings(url.to_owned(), json!({})));
     let settings = config::Identity { issuers: twice.to_vec(), ..config::Identity::default() };
     let error = Identity::open(&settings, RESOURCE, Seeds { current: &seed(7), previous: None }, Vec::new(), None)

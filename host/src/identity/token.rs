@@ -23,6 +23,8 @@ pub(super) struct Token<'a> {
     pub(super) algorithm: Algorithm,
     /// The key it says it is signed with.
     pub(super) key_id: Option<String>,
+    /// What kind of token it says it is (`typ`).
+    kind: Option<String>,
     claims: Map<String, Value>,
 }
 
@@ -41,11 +43,11 @@ impl<'a> Token<'a> {
         let part = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| strict::object(&bytes));
         let header = part(header).ok_or_else(|| malformed("the header cannot be read, or in two ways"))?;
         let claims = part(claims).ok_or_else(|| malformed("the claims cannot be read, or in two ways"))?;
-        let kind = header.get("typ").and_then(Value::as_str).unwrap_or_default();
-        // RFC 9068, section 4: an ID token of the same issuer for the same audience is not a key to the door.
-        if !["at+jwt", "application/at+jwt"].iter().any(|it| it.eq_ignore_ascii_case(kind)) {
-            return Err(Unproven::new(Reason::NotAccessToken, "`typ` is not `at+jwt`"));
-        }
+        let kind = match header.get("typ") {
+            None => None,
+            Some(Value::String(kind)) => Some(kind.clone()),
+            Some(_) => return Err(malformed("`typ` is not a string")),
+        };
         // RFC 7515, section 4.1.11: what must be understood and is not. We understand no extension.
         if header.contains_key("crit") {
             return Err(malformed("`crit` asks for an extension"));
@@ -58,7 +60,25 @@ impl<'a> Token<'a> {
             Some(Value::String(id)) if id.len() <= MAX_NAME => Some(id.clone()),
             Some(_) => return Err(malformed("`kid` is not a short string")),
         };
-        Ok(Self { message, signature, algorithm, key_id, claims })
+        Ok(Self { message, signature, algorithm, key_id, kind, claims })
+    }
+
+    /// Whether this is an access token: of one of these kinds (`typ`; an empty one is a token without), and with none of
+    /// the marks of an ID token, for an issuer may give both the same kind.
+    pub(super) fn is_access_token(&self, kinds: &[String]) -> Result<(), Unproven> {
+        // RFC 7515, section 4.1.9: letter case means nothing, and `application/` may be left out.
+        let bare = |kind: &str| kind.to_ascii_lowercase().trim_start_matches("application/").to_owned();
+        let kind = bare(self.kind.as_deref().unwrap_or_default());
+        if !kinds.iter().any(|known| bare(known) == kind) {
+            return Err(Unproven::new(Reason::NotAccessToken, format!("`typ` is none of {kinds:?}")));
+        }
+        // OpenID Connect Core, section 3.3.2.11: hashes of what came beside it. Keycloak writes `typ` in the claims.
+        let id_token = ["at_hash", "c_hash"].iter().any(|claim| self.claims.contains_key(*claim))
+            || self.claims.get("typ").is_some_and(|kind| kind == "ID");
+        match id_token {
+            true => Err(Unproven::new(Reason::NotAccessToken, "its claims are those of an ID token")),
+            false => Ok(()),
+        }
     }
 
     /// Whether this key made the signature, with the algorithm the token names. That the key may be used with it is

@@ -98,8 +98,8 @@ impl Unproven {
         self.0.reason
     }
 
-    /// Whether the same proof may be accepted in a moment: nothing is wrong with it, the host cannot tell. A client
-    /// that hears "invalid" throws its token away; for these, "try again" is the better answer.
+    /// Whether the same proof may be accepted in a moment: the host cannot tell. A client that hears "invalid" throws its
+    /// token away; for these, "try again" is the answer. It says nothing of the proof: who forges hears it, too.
     pub fn is_passing(&self) -> bool {
         matches!(
             self.reason(),

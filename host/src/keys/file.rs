@@ -5,7 +5,7 @@ use super::{Error, Key, Name};
 use secrecy::{ExposeSecret, SecretBox};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,12 @@ impl Dir {
         // The state directory itself stays open to others: PostgreSQL runs as another user when the host is root.
         std::fs::create_dir_all(state).map_err(unusable)?;
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(unusable)?;
+        let found = std::fs::metadata(&dir).map_err(unusable)?;
+        // Who may write here may put a key of his own in place of one of ours.
+        ours(&dir, &found)?;
+        if found.mode() & 0o022 != 0 {
+            return Err(Error::OpenDirectory(dir));
+        }
         Ok(Self(dir))
     }
 
@@ -113,7 +119,8 @@ fn read<const N: usize>(path: &Path) -> Result<Option<[u8; N]>, Error> {
         Err(source) => return Err(about(source)),
     };
     let found = file.metadata().map_err(about)?;
-    if found.permissions().mode() & 0o077 != 0 {
+    ours(path, &found)?;
+    if found.mode() & 0o077 != 0 {
         return Err(Error::Open(path.to_owned()));
     }
     if found.len() != N as u64 {
@@ -122,6 +129,15 @@ fn read<const N: usize>(path: &Path) -> Result<Option<[u8; N]>, Error> {
     let mut bytes = [0; N];
     file.read_exact(&mut bytes).map_err(|_| length())?;
     Ok(Some(bytes))
+}
+
+/// Whether nobody but root and this user owns it: an owner may do anything, whatever the mode says.
+fn ours(path: &Path, found: &std::fs::Metadata) -> Result<(), Error> {
+    let owner = found.uid();
+    match owner == 0 || owner == rustix::process::geteuid().as_raw() {
+        true => Ok(()),
+        false => Err(Error::Foreign { path: path.to_owned(), owner }),
+    }
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

@@ -36,6 +36,14 @@ pub fn replace(state: &Path, settings: &Settings, name: Name, new: &Key, grace: 
     dir.write(name, new)
 }
 
+/// End the grace of the key before this one, as far as this host goes.
+///
+/// # Errors
+/// What cannot be removed.
+pub fn forget_previous(state: &Path, name: Name) -> Result<(), Error> {
+    Dir::open(state)?.forget_previous(name)
+}
+
 /// Whether a key is the state directory's, and so can be replaced here.
 ///
 /// # Errors

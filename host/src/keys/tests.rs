@@ -19,6 +19,13 @@ fn keys_are_made_once_and_guarded() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(refused().contains("chmod 600"), "{}", refused());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let keys = dir.path().join("keys");
+    for (mode, part) in [(0o770, "chmod 700"), (0o702, "chmod 700"), (0o750, "")] {
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(mode)).unwrap();
+        let outcome = Keys::open(dir.path()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(outcome.contains(part) && outcome.is_empty() == part.is_empty(), "{mode:o}: {outcome}");
+    }
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o700)).unwrap();
     for length in [31, 33] {
         std::fs::write(&path, vec![0; length]).unwrap();
         assert!(refused().contains("must be 32 bytes"), "{length}: {}", refused());
@@ -101,6 +108,27 @@ fn keys_come_from_the_settings_too() {
     assert!(refused.to_string().contains("replace it there"), "{refused}");
     let rolling = Settings { issuer_previous: text(&"09".repeat(32)), ..Settings::default() };
     assert_eq!(Keys::with(dir.path(), &rolling).unwrap().issuer_previous.as_ref().map(exposed), Some([9; 32]));
+}
+
+/// A ticket key of the settings has an end, too; what starts with it later does not say a later one.
+#[test]
+fn the_ticket_key_before_one_of_the_settings_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |text: &str| Some(Secret::from(text.repeat(32)));
+    let with = |seconds, previous: &str| {
+        let (ticket, ticket_previous, login) = (text("07"), text(previous), text("08"));
+        let settings = Settings { ticket, ticket_previous, login, ..Settings::default() };
+        Keys::with(dir.path(), &Settings { previous_grace_seconds: seconds, ..settings }).unwrap()
+    };
+    let day = Settings::default().previous_grace_seconds;
+    assert_eq!(day, 24 * 60 * 60);
+    for (seconds, most) in [(day, day), (600, 600), (u64::MAX, LONGEST_GRACE.as_secs())] {
+        let (name, left) = with(seconds, "09").retiring().expect("an end");
+        assert_eq!(name, ticket_name(&SecretBox::new(Box::new([9; 32]))));
+        assert!(u64::from(left) <= most && u64::from(left) + 60 >= most, "{seconds}: {left}");
+    }
+    assert!(with(0, "09").ticket_previous.is_none(), "over at once");
+    assert!(with(day, "07").retiring().is_none(), "the key in use does not end");
 }
 
 #[tokio::test]

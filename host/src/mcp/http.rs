@@ -1,6 +1,6 @@
 //! MCP over streamable HTTP, behind a door that rmcp does not have.
 //!
-//! In order: who is it (401), room for one more (429, 503), a body of a size and shape worth reading (413, 400), what
+//! In order: who is it (401, or 503 where that cannot be told), room for one more (429, 503), a body of a size and shape worth reading (413, 400), what
 //! its token is for (403), the caller's own sessions (404), then rmcp. Whatever comes back is JSON, also where rmcp says
 //! plain text.
 
@@ -10,7 +10,7 @@ mod envelope;
 mod refusal;
 
 use self::callers::{Caller, Callers};
-use self::challenge::{Challenge, WELL_KNOWN};
+use self::challenge::{Challenge, WELL_KNOWN, metadata_path};
 use self::envelope::Envelope;
 use self::refusal::Refusal;
 use super::answer;
@@ -103,11 +103,14 @@ struct Door {
 
 fn router(door: Arc<Door>) -> Router {
     let greeting = format!("Rowhouse speaks MCP at {}\n", door.settings.path);
-    let mut router = Router::new();
-    // Where a client looks first, and where one looks that knows only the host (RFC 9728, section 3.1).
+    let mut router = Router::new().without_v07_checks();
+    // Where a client looks that was refused, where one looks that knows only the host, and where one does that came past
+    // the proxy in front (RFC 9728, section 3.1).
     let own = format!("{WELL_KNOWN}{}", door.settings.path.trim_end_matches('/'));
-    for path in BTreeSet::from([WELL_KNOWN.to_owned(), own]) {
-        router = router.route(&path, get(about));
+    let public = metadata_path(&door.settings.resource());
+    for path in BTreeSet::from([WELL_KNOWN.to_owned(), own, public]) {
+        // As it is: nothing in an address is a pattern here.
+        router = router.route(&path.replace('{', "{{").replace('}', "}}"), get(about));
     }
     router
         .route("/", get(move || std::future::ready(greeting.clone())))
@@ -142,8 +145,8 @@ struct Held {
 
 impl Door {
     async fn pass(&self, request: Request) -> Result<Response, Refusal> {
-        let Proof { principal, until } = self.who(request.headers()).await?;
-        let who = Arc::new(principal);
+        let proof = self.who(request.headers()).await?;
+        let who = Arc::new(proof.principal.clone());
         let in_flight = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Refusal::busy())?;
         let caller = self.callers.find(Arc::clone(&who))?;
         let (mut parts, body) = request.into_parts();
@@ -166,7 +169,9 @@ impl Door {
         if let Some(scopes) = lacking.or_else(|| self.host.identity.lacking(&who, None)) {
             return Err(Refusal::insufficient(&self.challenge, envelope.id(), &scopes));
         }
-        let stream = match method == Method::GET || envelope.is("subscriptions/listen") {
+        // These last until somebody ends them; a call has its deadline, and its answer is not cut.
+        let lasts = method == Method::GET || envelope.is("subscriptions/listen");
+        let stream = match lasts {
             true => Some(caller.open_stream()?),
             false => None,
         };
@@ -186,7 +191,8 @@ impl Door {
             Method::GET => None,
             _ => Some(in_flight),
         };
-        Ok(hold(response, until, Held { _in_flight: in_flight, _stream: stream, _caller: caller }))
+        let response = hold(response, Held { _in_flight: in_flight, _stream: stream, _caller: caller });
+        Ok(if lasts { end_with(response, proof.until, self.host.identity().gone(&proof)) } else { response })
     }
 
     /// What a bearer token proves.
@@ -207,7 +213,7 @@ impl Door {
         self.host.identity().from_bearer(token).await.map_err(|error| {
             tracing::info!(error = answer::chain(&error), "refused a token");
             self.host.audit.event(Event::TokenRejected { reason: error.reason().as_str(), remote: None });
-            refuse(true)
+            if error.is_passing() { Refusal::undecided() } else { refuse(true) }
         })
     }
 }
@@ -225,15 +231,25 @@ fn essence(headers: &HeaderMap) -> Option<&str> {
     headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-/// Tie what an answer holds to its body, and end the body with the proof it was opened by.
-fn hold(response: Response, until: SystemTime, held: Held) -> Response {
-    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+/// Tie what an answer holds to its body.
+fn hold(response: Response, held: Held) -> Response {
     response.map(|body| {
-        let stream = body.into_data_stream().inspect(move |_| {
+        Body::from_stream(body.into_data_stream().inspect(move |_| {
             let _ = &held;
-        });
-        Body::from_stream(stream.take_until(tokio::time::sleep(left)))
+        }))
     })
+}
+
+/// End a stream with the proof it was opened by: when its time is over, or when it is `gone`.
+fn end_with(response: Response, until: SystemTime, gone: impl Future<Output = ()> + Send + 'static) -> Response {
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+    let over = async move {
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = gone => {}
+        }
+    };
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(over))))
 }
 
 #[cfg(test)]

@@ -96,6 +96,10 @@ fn every_event_is_written_under_its_name() {
     check(Event::PolicyReloaded { digest: s("d") }, json!({ "digest": "d" }));
     check(Event::PolicyRefused { digest: s("d") }, json!({ "digest": "d" }));
     check(Event::KeyRotated { key: s("ticket") }, json!({ "key": "ticket" }));
+    check(Event::KeyRetired { key: s("ticket") }, json!({ "key": "ticket" }));
+    check(Event::TokenRevoked { issuer: s("as"), token: s("1") }, json!({ "issuer": "as", "token": "1" }));
+    check(Event::ApiKeyMade { key: s("id") }, json!({ "key": "id" }));
+    check(Event::ApiKeyRevoked { key: s("id") }, json!({ "key": "id" }));
     check(
         Event::PluginPublished { plugin: s("p"), plugin_version: s("1"), digest: s("d") },
         json!({ "plugin": "p", "plugin_version": "1", "digest": "d" }),

@@ -1,4 +1,4 @@
-use super::{LONGEST, Secret, SecretError, command, guarded};
+use super::{LONGEST, Secret, SecretError, command, guarded, owned};
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use secrecy::ExposeSecret;
@@ -115,4 +115,14 @@ fn who_may_read_a_file_decides() {
     check("/run/credentials/rowhouse.service/url", 0o440, 0, 0, true);
     check("/run/secrets/url", 0o446, 0, 0, false);
     check("/run/secretsx/url", 0o444, 0, 0, false);
+    let me = rustix::process::geteuid().as_raw();
+    for (place, owner, want) in [
+        ("/etc/rowhouse/url", 0, true),
+        ("/etc/rowhouse/url", me, true),
+        ("/etc/rowhouse/url", me + 1, false),
+        ("/run/secrets/url", me + 1, true),
+        ("/run/secretsx/url", me + 1, false),
+    ] {
+        assert_eq!(owned(Path::new(place), owner), want, "{place} of {owner}");
+    }
 }

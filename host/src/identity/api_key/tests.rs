@@ -1,13 +1,13 @@
 use super::*;
 use std::time::Duration;
 
-const ID_1: &str = "AbCdEfGh1234";
+pub(in crate::identity) const ID_1: &str = "AbCdEfGh1234";
 
-fn secret(letter: &str) -> String {
+pub(in crate::identity) fn secret(letter: &str) -> String {
     letter.repeat(SECRET)
 }
 
-fn entry(secret: &str, expires: Option<SystemTime>) -> Entry {
+pub(in crate::identity) fn entry(secret: &str, expires: Option<SystemTime>) -> Entry {
     let principal = Principal {
         issuer: ISSUER.to_owned(),
         subject: format!("key:{ID_1}"),

@@ -48,6 +48,49 @@ async fn claims_are_found_where_the_settings_say() {
     assert_eq!((ann.roles(), ann.tenants().len()), (&["auditor".to_owned()][..], 1));
 }
 
+/// Issuers that do not write RFC 9068: what they call an access token, and what stays out all the same.
+#[tokio::test]
+async fn kinds_of_token_are_the_settings() {
+    let rsa = mint::rsa("r");
+    let server = publish(&[&rsa]).await;
+    let url = server.url("");
+    let (none, kind) = (None, Some(Reason::NotAccessToken));
+    let strict = json!({});
+    let entra = json!({ "types": ["JWT"], "claims": { "id": "uti" } });
+    let okta = json!({ "types": ["at+jwt", ""] });
+    let header = |typ: Value| match typ {
+        Value::Null => json!({ "alg": "RS256", "kid": "r" }),
+        typ => json!({ "alg": "RS256", "kid": "r", "typ": typ }),
+    };
+    let uti = json!({ "jti": null, "uti": "token-1" });
+    let cases = [
+        ("an ID token, by default", &strict, json!("JWT"), json!({}), kind),
+        ("no kind, by default", &strict, Value::Null, json!({}), kind),
+        ("an access token that was sent beside an ID token", &strict, json!("at+jwt"), json!({ "at_hash": "x" }), kind),
+        ("Entra", &entra, json!("JWT"), uti.clone(), none),
+        ("Entra, in small letters", &entra, json!("jwt"), uti.clone(), none),
+        ("Entra, without a name", &entra, json!("JWT"), json!({}), Some(Reason::BadClaim)),
+        ("what is not listed any more", &entra, json!("at+jwt"), uti.clone(), kind),
+        ("no kind, where a kind is wanted", &entra, Value::Null, uti, kind),
+        ("Okta", &okta, Value::Null, json!({}), none),
+        ("both", &okta, json!("at+jwt"), json!({}), none),
+        ("another kind", &okta, json!("JWT"), json!({}), kind),
+        ("a kind that is no text", &okta, json!(7), json!({}), Some(Reason::Malformed)),
+        ("an ID token by what it carries", &okta, Value::Null, json!({ "c_hash": "x" }), kind),
+        ("an ID token by Keycloak's word", &okta, Value::Null, json!({ "typ": "ID" }), kind),
+        ("an access token by Keycloak's word", &okta, Value::Null, json!({ "typ": "Bearer" }), none),
+    ];
+    for (what, more, typ, changes, expected) in cases {
+        let issuer = settings(url.clone(), more.clone());
+        let token = rsa.sign(&header(typ), &claims(&url, &changes));
+        assert_eq!(refused(&believe(std::slice::from_ref(&issuer), AT_ONCE), &token).await, expected, "{what}");
+        // Whoever takes it back names it as the host does.
+        let identity = config::Identity { issuers: vec![issuer], ..config::Identity::default() };
+        let named = revoked::Named::read(&token, &identity).map(|named| named.id).map_err(|error| error.reason());
+        assert_eq!(named, expected.map_or(Ok("token-1".to_owned()), Err), "{what}");
+    }
+}
+
 #[tokio::test]
 async fn forged_claims_are_refused() {
     let rsa = mint::rsa("r");

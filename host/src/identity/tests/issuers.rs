@@ -217,6 +217,51 @@ async fn keys_grow_old() {
     assert_eq!(refused(&identity, &token("3")).await, Some(Reason::IssuerUnreachable), "too old as soon as they come");
 }
 
+/// After a silence nobody is judged by keys that may have been withdrawn meanwhile; while the issuer is down, by those.
+#[tokio::test]
+async fn after_a_silence_keys_are_looked_at_first() {
+    let (rsa, other) = (mint::rsa("r"), mint::p256("p"));
+    let server = publish(&[&rsa]).await;
+    let url = server.url("");
+    let token = |id: &str| rsa.token(&url, &json!({ "jti": id }));
+    let silent = Pace { overdue: Duration::ZERO, respite: Duration::from_secs(3600), ..AT_ONCE };
+    let identity = believe(&[settings(url.clone(), json!({}))], silent);
+    assert_eq!(refused(&identity, &token("1")).await, None);
+    server.put("/jwks", jwks(&[&other]));
+    assert_eq!(refused(&identity, &token("2")).await, Some(Reason::UnknownKey), "withdrawn in the silence");
+    server.put("/jwks", jwks(&[&rsa]));
+    assert_eq!(refused(&identity, &token("3")).await, None);
+    server.put("/jwks", "not now");
+    let before = server.asked("/jwks");
+    for id in ["4", "5", "6"] {
+        assert_eq!(refused(&identity, &token(id)).await, None, "the last good keys serve");
+    }
+    assert_eq!(server.asked("/jwks"), before + 1, "one waits for an issuer that is down, not all");
+}
+
+/// An issuer that puts another key under the same name is looked at again, and not once for every forgery.
+#[tokio::test]
+async fn another_key_of_the_same_name_is_found() {
+    let (before, after) = (mint::ed25519("k", 1), mint::ed25519("k", 2));
+    let server = publish(&[&before]).await;
+    let url = server.url("");
+    let identity = believe(&[settings(url.clone(), json!({}))], AT_ONCE);
+    let token = |signer: &Signer, id: &str| signer.token(&url, &json!({ "jti": id }));
+    assert_eq!(refused(&identity, &token(&before, "1")).await, None);
+    server.put("/jwks", jwks(&[&after]));
+    assert_eq!(refused(&identity, &token(&after, "2")).await, None);
+    assert_eq!(refused(&identity, &token(&before, "3")).await, Some(Reason::BadSignature));
+    let hour = Duration::from_secs(3600);
+    let slow = believe(&[settings(url.clone(), json!({}))], Pace { pause: hour, ..AT_ONCE });
+    assert_eq!(refused(&slow, &token(&after, "4")).await, None);
+    let asked = server.asked("/jwks");
+    for id in 0..20 {
+        let forged = token(&before, &id.to_string());
+        assert_eq!(refused(&slow, &forged).await, Some(Reason::BadSignature));
+    }
+    assert_eq!(server.asked("/jwks"), asked);
+}
+
 #[tokio::test]
 async fn the_doctor_learns_what_stands_in_the_way() {
     let server = Server::start().await;

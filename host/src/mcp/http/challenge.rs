@@ -73,12 +73,17 @@ impl Challenge {
 /// The well-known path goes between host and path of the resource.
 fn metadata_url(resource: &str) -> Option<String> {
     let (scheme, rest) = resource.split_once("://")?;
-    let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-    let path = path.trim_end_matches('/');
-    Some(match path {
-        "" => format!("{scheme}://{host}{WELL_KNOWN}"),
-        path => format!("{scheme}://{host}{WELL_KNOWN}/{path}"),
-    })
+    let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+    Some(format!("{scheme}://{host}{}", metadata_path(resource)))
+}
+
+/// The path of that URL: where the document about this resource is asked for.
+pub(super) fn metadata_path(resource: &str) -> String {
+    let rest = resource.split_once("://").map_or(resource, |(_, rest)| rest);
+    match rest.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/')) {
+        "" => WELL_KNOWN.to_owned(),
+        path => format!("{WELL_KNOWN}/{path}"),
+    }
 }
 
 #[cfg(test)]

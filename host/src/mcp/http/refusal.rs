@@ -55,6 +55,15 @@ impl Refusal {
         refusal
     }
 
+    /// A proof the host cannot judge right now, whether it holds or not: too many are being checked, or what it would be
+    /// checked against is out of reach. Not a 401: who hears that throws its token away.
+    pub(super) fn undecided() -> Self {
+        let text = "the host cannot check tokens right now: keep yours, and try again in a moment";
+        let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, REFUSED, text).named(Code::Overloaded);
+        refusal.header = Some(Box::new(("retry-after", HeaderValue::from_static("1"))));
+        refusal
+    }
+
     /// A proof that holds and does not reach far enough: a client may come back with one that carries these scopes.
     pub(super) fn insufficient(challenge: &Challenge, id: Option<Value>, scopes: &[String]) -> Self {
         let text = format!("this needs a token with the scopes: {}", scopes.join(" "));
