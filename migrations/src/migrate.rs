@@ -42,6 +42,7 @@ const CORE: Domain = Domain {
         ("V2__tenants", include_str!("../core/V2__tenants.sql")),
         ("V3__books", include_str!("../core/V3__books.sql")),
         ("V4__rotate", include_str!("../core/V4__rotate.sql")),
+        ("V6__usage", include_str!("../core/V6__usage.sql")),
     ],
 };
 
