@@ -26,3 +26,4 @@ mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
 mod oauth; // A real authorization server, and clients that find their way to it.
 mod audit; // The trail: outages, restarts, tampering.
 mod traffic; // Limits over several hosts.
+mod limits; // Limits on the wire; whose statements hold the database.

@@ -67,6 +67,15 @@ impl RedisServer {
         assert!(soon(ready(&mut self.child, self.port)).await, "Redis does not start again:\n{}", log(&self.own));
     }
 
+    /// Say one line to it, and hear all it answers.
+    pub async fn say(&self, line: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("it takes connections");
+        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).await.expect("it listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer in words");
+        answer
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.expect("a child that runs"), signal).expect("a child of ours");

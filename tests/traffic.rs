@@ -5,9 +5,8 @@ use crate::patience::soon;
 use crate::redis::RedisServer;
 use rowhouse::clerk::Clerk;
 use rowhouse::config::{self, Quota, Rate};
-use rowhouse::error::{CallError, Code};
-use rowhouse::policy::Scope;
-use rowhouse::traffic::{Charge, Pass, Traffic, Usage};
+use rowhouse::error::Code;
+use rowhouse::traffic::{Charge, Pass, Refusal, Traffic, Usage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::copy_bidirectional;
@@ -35,8 +34,8 @@ fn with(redis: &RedisServer, settings: &config::Traffic) -> Traffic {
     Traffic::open(settings, 64, None).expect("limits")
 }
 
-async fn call(host: &Traffic, tenant: Uuid, who: &str) -> Result<Pass, CallError> {
-    let charge = Charge::new(&Scope::One(tenant), "https://issuer", who, "sales", "top");
+async fn call(host: &Traffic, tenant: Uuid, who: &str) -> Result<Pass, Refusal> {
+    let charge = Charge::new(Some(tenant), "https://issuer", who, "sales", "top");
     host.admit(&charge, Instant::now() + Duration::from_secs(60), &CancellationToken::new()).await
 }
 
@@ -45,7 +44,7 @@ async fn passes(host: &Traffic, tenant: Uuid, who: &str) -> Pass {
 }
 
 async fn refuses(host: &Traffic, tenant: Uuid, who: &str, code: Code, said: &str) {
-    let error = call(host, tenant, who).await.err().expect("it is refused");
+    let error = call(host, tenant, who).await.err().expect("it is refused").error;
     assert_eq!(error.code, code, "{error}");
     assert!(error.message.starts_with(said), "{error}");
     assert!(error.retry_after.is_some_and(|wait| !wait.is_zero()), "{error}");
@@ -167,13 +166,46 @@ async fn a_redis_that_was_never_there_stops_nobody() {
     redis.restart().await;
     let asked = async {
         for n in 0.. {
-            if call(&other, tenant, &n.to_string()).await.is_err_and(|e| e.code == Code::QuotaExceeded) {
+            if call(&other, tenant, &n.to_string()).await.is_err_and(|e| e.error.code == Code::QuotaExceeded) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     soon(asked).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_is_done_without() {
+    let redis = RedisServer::start().await;
+    let host = with(&redis, &config::Traffic { principal: only(3), ..unlimited() });
+    let tenant = Uuid::new_v4();
+    assert_eq!(host.terms().await, "over all hosts that share this Redis");
+    passes(&host, tenant, "ann").await;
+    redis.say("REPLICAOF 127.0.0.1 1").await;
+    passes(&host, tenant, "ann").await;
+    passes(&host, tenant, "ann").await;
+    refuses(&host, tenant, "ann", Code::RateLimited, "too many calls by this principal: ").await;
+    // It answers PING all the while; asked again and again as a call would ask, it is never taken for back.
+    let refused = async {
+        let count = |info: String| {
+            let (_, rest) = info.split_once("errorstat_READONLY:count=")?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+        };
+        while count(redis.say("INFO errorstats").await).is_none_or(|count| count < 4) {
+            assert!(!host.is_shared());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon(refused).await;
+    assert_eq!(host.terms().await, "each host for itself, since Redis does not answer as it must");
+    redis.say("REPLICAOF NO ONE").await;
+    soon(async {
+        while !host.is_shared() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 /// A way to the shared database that can be closed and opened again.
@@ -265,9 +297,9 @@ async fn closing_writes_what_is_unwritten_and_only_calls_that_ran() {
     let running = [passes(&host, tenant, "ann").await, passes(&host, tenant, "ann").await];
     let gone = CancellationToken::new();
     gone.cancel();
-    let charge = Charge::new(&Scope::One(tenant), "https://issuer", "ann", "sales", "top");
+    let charge = Charge::new(Some(tenant), "https://issuer", "ann", "sales", "top");
     let left = host.admit(&charge, Instant::now() + Duration::from_secs(60), &gone).await;
-    assert_eq!(left.err().map(|error| error.code), Some(Code::Cancelled));
+    assert_eq!(left.err().map(|refusal| refusal.error.code), Some(Code::Cancelled));
     let tallies = running.each_ref().map(Pass::tally);
     drop(running);
     // Told in parts, after the places were given back.
@@ -276,6 +308,24 @@ async fn closing_writes_what_is_unwritten_and_only_calls_that_ran() {
     assert_eq!(written(tenant).await, None);
     host.close().await;
     assert_eq!(written(tenant).await, Some([2, 9, 4, 3]));
+}
+
+#[tokio::test]
+async fn usage_is_deleted_when_it_was_kept_long_enough() {
+    let admin = shared().await.admin(rowhouse::embedded::DATABASE).await;
+    let account = format!("tenant:{}", Uuid::new_v4());
+    let text = "INSERT INTO rowhouse.usage (day, account, calls)
+                SELECT current_date - age, $1, age FROM unnest('{30, 20, 10}'::int[]) AS ages (age)";
+    admin.execute(text, &[&account]).await.expect("three days");
+    let road = Road::open().await;
+    let (_host, _clerk) = road.host(&config::Traffic { keep_days: 15, ..unlimited() }).await;
+    let text = "SELECT array_agg(calls) FROM rowhouse.usage WHERE account = $1";
+    soon(async {
+        while admin.query_one(text, &[&account]).await.expect("the table").get::<_, Vec<i64>>(0) != [10] {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

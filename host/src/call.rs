@@ -69,8 +69,18 @@ impl Host {
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
         let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
-        let transaction = Arc::new(self.database.open(&permit, bounds, stop.token().clone())?);
-        let mut record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
+        let opened = async {
+            let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
+            let record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
+            Ok((Arc::new(transaction), record))
+        };
+        let (transaction, mut record) = match opened.await {
+            Ok(opened) => opened,
+            Err(refused) => {
+                pass.give_back();
+                return Err(refused);
+            }
+        };
         record.keep_arguments(&tool, &request.arguments);
         let arguments = Value::Object(request.arguments);
         let outcome = match tool.check_arguments(&arguments) {
@@ -163,11 +173,13 @@ impl Host {
 
     /// A place among the calls that run.
     async fn pass(&self, permit: &Permit, request: &Request, deadline: Instant) -> Result<Pass, CallError> {
-        let who = permit.principal();
-        let charge = Charge::new(permit.scope(), who.issuer(), who.subject(), permit.plugin(), permit.tool());
-        self.traffic.admit(&charge, deadline, &request.cancelled).await.inspect_err(|refused| {
-            let (request, who, limit) = (request.id.clone(), Who::from(&**who), refused.code.as_str().to_owned());
-            self.audit.event(Event::LimitBreached { request, who, limit });
+        let admitted = self.traffic.admit(&Charge::of_permit(permit), deadline, &request.cancelled).await;
+        admitted.map_err(|refused| {
+            if let Some(limit) = refused.limit {
+                let (request, who) = (request.id.clone(), Who::from(&**permit.principal()));
+                self.audit.event(Event::LimitBreached { request, who, limit: limit.to_owned() });
+            }
+            refused.error
         })
     }
 }

@@ -30,7 +30,7 @@ pub enum Code {
     Authentication,
     /// The caller is known and may not do this.
     Authorization,
-    /// The caller asks faster than it may; waiting helps.
+    /// The caller asks faster, or more at once, than it may; waiting helps.
     RateLimited,
     /// The caller used up what it may use in a day.
     QuotaExceeded,

@@ -121,6 +121,7 @@ impl House {
         let calls = settings.plugins.concurrent_calls;
         let traffic =
             Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
+        watch.step("limits", &traffic.terms().await);
         let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
         let gate = Arc::new(Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()));
         let target = ground.target(keys, catalog.search_path().to_vec());
@@ -133,6 +134,11 @@ impl House {
         let names: Vec<String> = published.plugins.values().map(|p| format!("{} {}", p.name, p.version)).collect();
         let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         watch.step("plugins", &format!("{listed} ({} tools)", published.tools().count()));
+        let served =
+            |name: &str| published.tools().any(|(plugin, tool)| format!("{}/{}", plugin.name, tool.name) == name);
+        for name in settings.traffic.tools.keys().filter(|name| !served(name)) {
+            watch.step("limits", &format!("traffic.tools: there is no tool {name} now"));
+        }
         for why in published.refused.values() {
             watch.step("refused", &why.to_string());
         }

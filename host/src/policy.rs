@@ -113,6 +113,11 @@ impl Permit {
         &self.scope
     }
 
+    /// The tenant, where the caller may see no other one: not where the call was narrowed to it.
+    pub fn sole_tenant(&self) -> Option<Uuid> {
+        self.seat.sole_tenant()
+    }
+
     /// Which of these tables statements of this call may read. Decided once for a principal and a list of tables, and
     /// all at once: a decision needs the room of an ordinary stack, and a guest asks on its own small one.
     pub fn readable(&self, tables: &Arc<Tables>) -> Arc<Readable> {

@@ -31,6 +31,7 @@ pub use ticket::TicketKey;
 pub use value::{Kind, Value};
 
 use crate::policy::{Permit, Readable};
+use crate::traffic::Account;
 use arc_swap::ArcSwap;
 use gate::Gate;
 use lane::Lane;
@@ -38,7 +39,7 @@ use pool::Pool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tally::Tally;
+use tally::{Begun, Tally};
 use ticket::{Claims, Signer};
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
@@ -147,6 +148,7 @@ impl Database {
         let settings = &self.0.settings;
         Ok(TenantTx {
             lane: Lane::of(permit.scope()),
+            account: Account::of_permit(permit),
             claims: self.0.signer.load().claims(permit),
             readable: permit.readable(self.0.gate.load().tables()),
             tally: Tally::default(),
@@ -198,7 +200,7 @@ impl Database {
     /// [`SqlCode::Unavailable`] when it does not answer in time.
     pub async fn ready(&self) -> Result<Ready, SqlError> {
         let limit = self.0.settings.acquire_timeout();
-        let (mut link, _place) = self.0.pool.link(Lane::One, Instant::now() + limit).await?;
+        let mut link = self.0.pool.connect(Lane::One, Instant::now() + limit).await?;
         link.depart();
         let answer = tokio::time::timeout(limit, link.client.simple_query("SELECT FROM rowhouse.hello()")).await;
         let answer = answer.map_err(SqlError::unavailable)?.map_err(SqlError::unavailable)?;
@@ -226,6 +228,8 @@ impl Database {
 pub struct TenantTx {
     database: Database,
     lane: Lane,
+    /// Whose turn it is when connections are short.
+    account: Account,
     claims: Claims,
     readable: Arc<Readable>,
     tally: Tally,
@@ -243,22 +247,39 @@ impl TenantTx {
     /// # Errors
     /// Every [`SqlCode`]; see there.
     pub async fn run(&self, statement: &str, parameters: &[Value]) -> Result<Rows, SqlError> {
-        let fingerprint = match self.admit(statement, parameters) {
-            Ok(fingerprint) => fingerprint,
-            Err(refused) => {
-                let refused = Err(refused);
-                self.tally.add(None, Duration::ZERO, &refused);
-                return refused;
-            }
-        };
-        let began = Instant::now();
-        let outcome = self.travel(statement, parameters, fingerprint.clone()).await;
-        self.tally.add(Some(fingerprint), began.elapsed(), &outcome);
-        outcome
+        let (fingerprint, begun) = self.begin(statement, parameters)?;
+        self.travel(statement, parameters, fingerprint, begun).await
     }
 
-    /// Run a statement that was admitted.
-    async fn travel(&self, statement: &str, parameters: &[Value], fingerprint: String) -> Result<Rows, SqlError> {
+    /// The same, for a task of its own: the statement is let through, and is among those that ran, before this returns.
+    pub fn start(
+        self: &Arc<Self>,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> impl Future<Output = Result<Rows, SqlError>> + Send + 'static {
+        let begun = self.begin(&statement, &parameters);
+        let transaction = Arc::clone(self);
+        async move {
+            let (fingerprint, begun) = begun?;
+            transaction.travel(&statement, &parameters, fingerprint, begun).await
+        }
+    }
+
+    /// Let a statement through, or not; either way it is in the tally.
+    fn begin(&self, statement: &str, parameters: &[Value]) -> Result<(String, Begun), SqlError> {
+        let fingerprint = self.admit(statement, parameters).inspect_err(|refused| self.tally.refused(refused))?;
+        let begun = self.tally.begin(fingerprint.clone());
+        Ok((fingerprint, begun))
+    }
+
+    /// Run a statement that was let through.
+    async fn travel(
+        &self,
+        statement: &str,
+        parameters: &[Value],
+        fingerprint: String,
+        begun: Begun,
+    ) -> Result<Rows, SqlError> {
         self.database.sound()?;
         let shared = &self.database.0;
         let order = Order {
@@ -273,11 +294,16 @@ impl TenantTx {
         };
         #[cfg(feature = "demolition")]
         let order = shared.lowered.rebracket(order);
-        let (link, place) = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(SqlError::new(SqlCode::Cancelled, "the call was cancelled")),
-            link = shared.pool.link(self.lane, self.deadline) => link?,
+        let (link, place) = match shared.pool.link(self.lane, self.account, self.deadline, &self.cancel).await {
+            Ok(link) => link,
+            Err(error) => {
+                let outcome = Err(error);
+                begun.end(&outcome);
+                return outcome;
+            }
         };
+        // Not before: whoever waits because of others is not charged for it.
+        begun.depart();
         // Signed last: it is good for seconds, and for this backend only.
         let ticket = shared.signer.load().sign(&self.claims, link.backend);
         let stop = self.cancel.child_token();
@@ -285,7 +311,9 @@ impl TenantTx {
         // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
         let task = tokio::spawn(async move {
             let _place = place;
-            trip::run(link, ticket, order, stop).await
+            let outcome = trip::run(link, ticket, order, stop).await;
+            begun.end(&outcome);
+            outcome
         });
         let outcome = task.await;
         dropped.disarm();
@@ -294,7 +322,7 @@ impl TenantTx {
         outcome.map_err(SqlError::unavailable)?
     }
 
-    /// The statements that were run until now, those that were refused included.
+    /// The statements that were run until now, those that were refused, let go of or are still under way included.
     pub fn ran(&self) -> Vec<Ran> {
         self.tally.all()
     }

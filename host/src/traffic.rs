@@ -3,12 +3,13 @@
 //! Before a call runs it passes three limits: token buckets (its principal's, its tenant's, its tool's), the day's
 //! quotas of its account, and the fair queue for a place among the calls that run. A call that is refused by one has
 //! paid nothing to the others, but that a call which finds no place in the queue has paid its buckets: otherwise
-//! knocking at a full house would be free. With Redis, buckets and quotas hold over all hosts together; without it,
+//! knocking at a full house would be free. The same queue stands once more before the database's connections. With Redis, buckets and quotas hold over all hosts together; without it,
 //! buckets are each host's own, and quotas meet in PostgreSQL. The queue is each host's own, as what it guards is.
 
 mod account; // Who is charged.
 mod clock; // The time limits go by.
 mod bucket; // How often: token buckets of this host.
+mod rates; // Which of them a call has to pass.
 mod ledger; // How much: what each account used today.
 mod book; // The ledger in PostgreSQL.
 mod shared; // Buckets and quotas over all hosts, in Redis.
@@ -18,27 +19,23 @@ mod refusal; // What a caller is told whom a limit stops.
 
 pub use account::{Account, Charge};
 pub use pass::{Pass, Tally, Usage};
+pub(crate) use queue::{Place, Queue, Shape, Turned};
+pub use refusal::Refusal;
 
 use crate::clerk::Clerk;
 use crate::config;
-use crate::error::{BoxError, CallError};
-use bucket::{Buckets, Empty};
+use crate::error::BoxError;
+use bucket::Empty;
 use clock::Time;
-use ledger::{Amounts, Key, Ledger};
+use ledger::{Amounts, Key, Ledger, Stopped};
 use pass::Counted;
-use queue::{Queue, Shape};
+use rates::Rates;
 use shared::{Shared, Verdict};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-
-/// Calls that may wait for a place; each holds its arguments, a megabyte at the most.
-const WAITING: usize = 1_024;
-
-/// Calls of one account that may wait: a line one tenant fills is no line.
-const WAITING_EACH: usize = 32;
 
 /// Callers whose buckets are full again are forgotten this often.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -50,13 +47,16 @@ const CLOSING: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A rate no bucket can have.
-    #[error("traffic.{which}: {why}")]
+    #[error("traffic.{name}: {why}")]
     Rate {
-        /// Whose.
-        which: Which,
+        /// The setting.
+        name: String,
         /// What is wrong and what would not be.
         why: &'static str,
     },
+    /// A rate of something that is no tool.
+    #[error("traffic.tools: `{0}` names no tool; write \"plugin/tool\"")]
+    Tool(String),
     /// Nothing could run, or nothing would ever be written.
     #[error("traffic.{0} must be 1 or more")]
     Zero(&'static str),
@@ -120,7 +120,7 @@ pub struct Traffic {
 struct Inner {
     time: Time,
     quota: config::Quota,
-    buckets: Vec<(Which, Buckets)>,
+    rates: Rates,
     ledger: Ledger,
     clerk: Option<Clerk>,
     shared: Option<Shared>,
@@ -130,6 +130,9 @@ struct Inner {
     writing: tokio::sync::Mutex<()>,
     /// Whether PostgreSQL was there at the last write, so that an outage is said once.
     written: AtomicBool,
+    /// Days usage is kept in PostgreSQL.
+    keep_days: i32,
+    flush: Duration,
 }
 
 impl Traffic {
@@ -153,28 +156,17 @@ impl Traffic {
         let each = settings.concurrent_per_tenant.map_or(places.div_ceil(2), |each| each as usize);
         let each = positive(each, "concurrent_per_tenant")?.min(places);
         positive(usize::from(settings.flush_seconds > 0), "flush_seconds")?;
-        let rates =
-            [(Which::Principal, settings.principal), (Which::Tenant, settings.tenant), (Which::Tool, settings.tool)];
-        let buckets = rates
-            .into_iter()
-            .filter_map(|(which, rate)| Some((which, rate?)))
-            .map(|(which, rate)| Ok((which, Buckets::new(which, rate, time.clone())?)))
-            .collect::<Result<_, Error>>()?;
+        positive(settings.keep_days as usize, "keep_days")?;
+        let waiting = positive(settings.waiting as usize, "waiting")?;
+        let waiting_each = positive(settings.waiting_per_tenant as usize, "waiting_per_tenant")?;
+        let rates = Rates::open(&settings, &time)?;
         let redis = settings.redis.as_ref().map(config::Secret::resolve).transpose().map_err(Error::Secret)?;
         let shared = redis.as_ref().map(|url| Shared::new(url, &settings.quota)).transpose()?;
-        match (&shared, &clerk) {
-            (Some(_), _) => tracing::info!("limits and quotas hold over all hosts that share this Redis"),
-            (None, Some(_)) => tracing::info!(
-                "limits are this host's own; quotas meet those of other hosts every {} s",
-                settings.flush_seconds
-            ),
-            (None, None) => tracing::info!("limits and quotas are this host's own"),
-        }
-        let shape = Shape { places, each, waiting: WAITING, waiting_each: WAITING_EACH };
+        let shape = Shape { places, each, waiting, waiting_each };
         let inner = Arc::new(Inner {
             time,
             quota: settings.quota,
-            buckets,
+            rates,
             ledger: Ledger::new(settings.quota, clerk.is_some(), shared.is_some()),
             clerk,
             shared,
@@ -182,13 +174,37 @@ impl Traffic {
             queue: Queue::new(shape),
             writing: tokio::sync::Mutex::default(),
             written: AtomicBool::new(true),
+            keep_days: i32::try_from(settings.keep_days).unwrap_or(i32::MAX),
+            flush: Duration::from_secs(settings.flush_seconds),
         });
         let stop = CancellationToken::new();
-        tokio::spawn(keep(Arc::clone(&inner), Duration::from_secs(settings.flush_seconds), stop.clone()));
+        tokio::spawn(keep(Arc::clone(&inner), stop.clone()));
         if inner.shared.is_some() {
             tokio::spawn(tell(Arc::clone(&inner), stop.clone()));
         }
         Ok(Self { inner, stop })
+    }
+
+    /// Over what limits hold, for whoever starts the host. Asks Redis, where there should be one, for a second at most.
+    pub async fn terms(&self) -> String {
+        let quotas = self.inner.ledger.is_limited();
+        if !quotas && !self.inner.rates.are_some() {
+            return "on calls at once only, each host for itself".to_owned();
+        }
+        match (&self.inner.shared, &self.inner.clerk) {
+            (Some(shared), _) if shared.ask().await => "over all hosts that share this Redis".to_owned(),
+            (Some(_), _) => "each host for itself, since Redis does not answer as it must".to_owned(),
+            (None, Some(_)) if quotas => {
+                let seconds = self.inner.flush.as_secs();
+                format!("each host for itself (no traffic.redis); quotas of all hosts meet every {seconds} s")
+            }
+            (None, _) => "each host for itself (no traffic.redis)".to_owned(),
+        }
+    }
+
+    /// Whether limits hold over all hosts right now: Redis answers as it must.
+    pub fn is_shared(&self) -> bool {
+        self.inner.shared.as_ref().is_some_and(Shared::is_up)
     }
 
     /// Let one call in, or say which limit stops it. It is counted from here on, whatever becomes of it; a call that
@@ -198,14 +214,14 @@ impl Traffic {
     /// # Errors
     /// [`Code::RateLimited`](crate::error::Code::RateLimited) and
     /// [`Code::QuotaExceeded`](crate::error::Code::QuotaExceeded), with the time to wait;
-    /// [`Code::Overloaded`](crate::error::Code::Overloaded) when the host, or the account, has as many calls as it may;
+    /// [`Code::Overloaded`](crate::error::Code::Overloaded) when the host has as many calls as it may;
     /// [`Code::Cancelled`](crate::error::Code::Cancelled) when the caller left first.
     pub async fn admit(
         &self,
         charge: &Charge,
         deadline: Instant,
         cancelled: &CancellationToken,
-    ) -> Result<Pass, CallError> {
+    ) -> Result<Pass, Refusal> {
         let key = (self.inner.time.day(), charge.account);
         let counted = tokio::select! {
             counted = self.inner.count(charge, key) => counted?,
@@ -246,9 +262,9 @@ impl Drop for Traffic {
 
 impl Inner {
     /// Pass buckets and quotas, and count the call.
-    async fn count(self: &Arc<Self>, charge: &Charge, key: Key) -> Result<Counted, CallError> {
+    async fn count(self: &Arc<Self>, charge: &Charge, key: Key) -> Result<Counted, Refusal> {
         // Before anything that costs: who knocks too often costs nothing.
-        self.look(charge)?;
+        self.rates.look(charge)?;
         if self.ledger.is_limited()
             && self.ledger.is_unread(key)
             && let Some(clerk) = &self.clerk
@@ -258,73 +274,55 @@ impl Inner {
                 tracing::debug!(error = %error, "an account's usage could not be read");
             }
         }
-        if let Some(measure) = self.ledger.exhausted(key) {
-            return Err(self.exhausted(measure, key));
-        }
-        let shared = match &self.shared {
-            Some(shared) => shared.admit(charge, key, &self.asked()).await,
-            None => None,
+        self.ledger.admit(key).map_err(|stopped| match stopped {
+            Stopped::Exhausted(measure) => self.exhausted(measure, key),
+            Stopped::Full => refusal::ledger_full(),
+        })?;
+        // Whatever refuses it from here on, this takes it back.
+        let mut counted = Counted::new(Tally::new(Arc::clone(self), key));
+        let Some(shared) = &self.shared else {
+            self.rates.take(charge)?;
+            return Ok(counted);
         };
-        match shared {
-            None => self.take(charge)?,
+        match shared.admit(charge, key, &self.rates.of(charge)).await {
             Some(Verdict::Go) => {
+                counted.is_shared();
                 // This host's share goes from its own buckets, too: when Redis leaves, they are as full as they are.
-                let _ = self.take(charge);
+                let _ = self.rates.take(charge);
             }
-            Some(Verdict::Empty(which, wait)) => return Err(self.empty(which, charge, &Empty::Until(wait))),
+            None => {
+                self.rates.take(charge)?;
+                self.ledger.owe(key);
+                counted.is_shared();
+                shared.wake();
+            }
+            Some(Verdict::Empty(which, wait)) => return Err(self.rates.refuse(which, charge, &Empty::Until(wait))),
             Some(Verdict::Exhausted(bound)) => {
                 let (measure, _) = ledger::bounds(&self.quota)[bound];
                 return Err(self.exhausted(measure, key));
             }
         }
-        let in_redis = shared.is_some();
-        self.ledger.add(key, Amounts::ONE_CALL, in_redis).map_err(|ledger::Full| refusal::ledger_full())?;
-        if !in_redis {
-            self.wake();
-        }
-        Ok(Counted::new(Tally::new(Arc::clone(self), key)))
+        Ok(counted)
     }
 
-    /// All of this host's buckets hold a call.
-    fn look(&self, charge: &Charge) -> Result<(), CallError> {
-        let ask = |(which, bucket): &(Which, Buckets)| {
-            bucket.look(which.key(charge)).map_err(|empty| self.empty(*which, charge, &empty))
-        };
-        self.buckets.iter().try_for_each(ask)
-    }
-
-    /// Take a call from each of this host's buckets. Looked at again first, since a neighbour may have been quicker; one
-    /// who comes between look and take costs the buckets before it a call.
-    fn take(&self, charge: &Charge) -> Result<(), CallError> {
-        self.look(charge)?;
-        let take = |(which, bucket): &(Which, Buckets)| {
-            bucket.take(which.key(charge)).map_err(|empty| self.empty(*which, charge, &empty))
-        };
-        self.buckets.iter().try_for_each(take)
-    }
-
-    fn asked(&self) -> Vec<(Which, &Buckets)> {
-        self.buckets.iter().map(|(which, bucket)| (*which, bucket)).collect()
-    }
-
-    fn empty(&self, which: Which, charge: &Charge, empty: &Empty) -> CallError {
-        let rate = self.buckets.iter().find(|(other, _)| *other == which).map(|(_, bucket)| bucket.rate);
-        refusal::bucket(which, rate.unwrap_or(config::Rate { per_second: 0.0, burst: 0 }), charge.account, empty)
-    }
-
-    fn exhausted(&self, measure: Measure, (_, account): Key) -> CallError {
+    fn exhausted(&self, measure: Measure, (_, account): Key) -> Refusal {
         refusal::quota(measure, &self.quota, account, self.time.till_midnight())
     }
 
     fn add(&self, key: Key, amounts: Amounts) {
-        // No room: the account's sheet was given up for newer days, and with it what it would have been added to.
-        if self.ledger.add(key, amounts, false).is_ok() {
-            self.wake();
-        }
+        self.put(key, amounts, false);
     }
 
-    fn wake(&self) {
-        if let Some(shared) = &self.shared {
+    /// A call does not run after all. `shared`: Redis counts it, too, and has to be told.
+    fn take_back(&self, key: Key, shared: bool) {
+        self.put(key, Amounts::CALL_BACK, !shared);
+    }
+
+    fn put(&self, key: Key, amounts: Amounts, known: bool) {
+        // No room: the account's sheet was given up for newer days, and with it what it would have been added to.
+        if self.ledger.add(key, amounts, known).is_ok()
+            && let Some(shared) = &self.shared
+        {
             shared.wake();
         }
     }
@@ -336,24 +334,38 @@ impl Inner {
             None => Ok(()),
         }
     }
+
+    /// Delete what was kept long enough. Once a day: what fails today is done tomorrow.
+    async fn clear(&self, today: i32) {
+        if let Some(clerk) = &self.clerk
+            && let Err(error) = book::clear(clerk, today.saturating_sub(self.keep_days)).await
+        {
+            tracing::warn!(error = %error, "usage older than traffic.keep_days cannot be deleted today");
+        }
+    }
 }
 
-/// Write usage down every `period`, and forget what is over.
-async fn keep(inner: Arc<Inner>, period: Duration, stop: CancellationToken) {
-    let mut swept = Instant::now();
-    while stop.run_until_cancelled(tokio::time::sleep(period)).await.is_some() {
+/// Write usage down, again and again, and forget what is over.
+async fn keep(inner: Arc<Inner>, stop: CancellationToken) {
+    let (mut swept, mut cleared) = (Instant::now(), None);
+    while stop.run_until_cancelled(tokio::time::sleep(inner.flush)).await.is_some() {
         let written = inner.write().await;
         match (&written, inner.written.swap(written.is_ok(), Ordering::Relaxed)) {
             (Err(error), true) => {
                 tracing::warn!(error = %error, "usage cannot be written; it is counted on and written later");
             }
-            (Ok(()), false) => tracing::info!("usage is written again"),
+            // As loud as what it takes back.
+            (Ok(()), false) => tracing::warn!("usage is written again"),
             _ => {}
         }
-        inner.ledger.turn_page(inner.time.day());
+        let today = inner.time.day();
+        inner.ledger.turn_page(today);
+        if written.is_ok() && cleared.replace(today) != Some(today) {
+            inner.clear(today).await;
+        }
         if swept.elapsed() >= SWEEP {
             swept = Instant::now();
-            inner.buckets.iter().for_each(|(_, bucket)| bucket.sweep());
+            inner.rates.sweep();
         }
     }
 }

@@ -43,6 +43,7 @@ const CORE: Domain = Domain {
         ("V3__books", include_str!("../core/V3__books.sql")),
         ("V4__rotate", include_str!("../core/V4__rotate.sql")),
         ("V5__hello", include_str!("../core/V5__hello.sql")),
+        ("V6__usage", include_str!("../core/V6__usage.sql")),
     ],
 };
 

@@ -2,6 +2,7 @@
 
 use super::Secret;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How much, how often, how many at once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -11,27 +12,38 @@ pub struct Traffic {
     /// after a hundred at once, are met only by a loop.
     #[serde(with = "limit")]
     pub principal: Option<Rate>,
-    /// Calls one tenant's people may make together, or `"unlimited"`. Calls over several tenants count for who makes
-    /// them instead. A few busy agents at a time; beyond that neighbours would feel it.
+    /// Calls one tenant's people may make together, or `"unlimited"`. Calls of somebody who sees several tenants
+    /// count for that caller instead, also where they are narrowed to one. A few busy agents at a time; beyond that neighbours would feel it.
     #[serde(with = "limit")]
     pub tenant: Option<Rate>,
-    /// Calls one tenant (or one caller over several) may make of any one tool, or `"unlimited"`. Unlimited: which tool
-    /// is dear only the operator knows.
+    /// Calls one tenant (or one caller who sees several) may make of any one tool that `tools` does not name, or
+    /// `"unlimited"`. Unlimited: which tool is dear only the operator knows.
     #[serde(with = "limit")]
     pub tool: Option<Rate>,
+    /// The same for single tools, by `"plugin/tool"`. A name no tool bears limits nothing; the start says so.
+    #[serde(with = "limits")]
+    pub tools: BTreeMap<String, Option<Rate>>,
     /// What one tenant may use in a day.
     pub quota: Quota,
     /// Calls of one tenant that may run at once. Unset: half of `plugins.concurrent_calls`, so that one tenant alone
     /// never fills the host.
     pub concurrent_per_tenant: Option<u32>,
+    /// Calls that may wait for their turn to run. Each holds its arguments, a megabyte at the most.
+    pub waiting: u32,
+    /// Of these, calls of one tenant: a line one tenant fills is no line.
+    pub waiting_per_tenant: u32,
     /// A Redis (5 or later, or Valkey) that all hosts share: limits and quotas then hold over all of them together.
-    /// `redis://[user:password@]host[:port][/db]` or `redis+unix:///path`; no TLS. Unset: each host limits for itself,
+    /// `redis://[user:password@]host[:port][/db]` or `redis+unix:///path`; no TLS, and one server (with replicas, if you
+    /// like), no cluster: a call asks for keys that a cluster keeps on several nodes. Unset: each host limits for itself,
     /// and quotas meet in PostgreSQL every `flush_seconds`.
     #[serde(skip_serializing)]
     pub redis: Option<Secret>,
     /// Seconds between writes of the day's usage to PostgreSQL. What a crash forgets, and how far apart two hosts'
     /// quotas can be; one statement each time, so shorter buys little.
     pub flush_seconds: u64,
+    /// Days the table `rowhouse.usage` keeps what was used; older rows are deleted once a day. A year, and a month to
+    /// look back at it.
+    pub keep_days: u32,
 }
 
 impl Default for Traffic {
@@ -40,10 +52,14 @@ impl Default for Traffic {
             principal: Some(Rate { per_second: 20.0, burst: 100 }),
             tenant: Some(Rate { per_second: 50.0, burst: 200 }),
             tool: None,
+            tools: BTreeMap::new(),
             quota: Quota::default(),
             concurrent_per_tenant: None,
+            waiting: 1_024,
+            waiting_per_tenant: 32,
             redis: None,
             flush_seconds: 5,
+            keep_days: 400,
         }
     }
 }
@@ -58,8 +74,8 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What one tenant may use between two midnights UTC, over all tools. Calls over several tenants count for who makes
-/// them, by the same numbers. Unset: counted, and not limited. A call is admitted while something is left, so the last
+/// What one tenant may use between two midnights UTC, over all tools. Calls of somebody who sees several tenants count for
+/// that caller, by the same numbers. Unset: counted, and not limited. A call is admitted while something is left, so the last
 /// ones may go over by what they use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -68,9 +84,10 @@ pub struct Quota {
     pub calls: Option<u64>,
     /// Rows read.
     pub rows: Option<u64>,
-    /// Seconds of statements running.
+    /// Seconds of connections in use by statements; waiting for one is not counted.
     pub database_seconds: Option<u64>,
-    /// Tokens sent to the model that makes vectors of texts.
+    /// Tokens sent to the model that makes vectors of texts. This host has no such model yet, so nothing is spent and
+    /// the bound is never met.
     pub embedding_tokens: Option<u64>,
 }
 
@@ -115,6 +132,25 @@ mod limit {
     }
 }
 
+/// The same by name.
+mod limits {
+    use super::{Rate, limit};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize, Deserialize)]
+    struct Limit(#[serde(with = "limit")] Option<Rate>);
+
+    pub(super) fn serialize<S: Serializer>(rates: &BTreeMap<String, Option<Rate>>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(rates.iter().map(|(name, rate)| (name, Limit(*rate))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Option<Rate>>, D::Error> {
+        let read = BTreeMap::<String, Limit>::deserialize(from)?;
+        Ok(read.into_iter().map(|(name, Limit(rate))| (name, rate)).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,12 +178,26 @@ mod tests {
     }
 
     #[test]
+    fn single_tools_have_their_own() {
+        let dear = "\"sales/execute_sales_query\"";
+        let text = format!("[tools]\n{dear} = {{ per_second = 1, burst = 5 }}\n\"sales/top\" = \"unlimited\"");
+        let (read, rate) = (read(&text).unwrap(), Rate { per_second: 1.0, burst: 5 });
+        let expected = [("sales/execute_sales_query", Some(rate)), ("sales/top", None)];
+        assert_eq!(read.tools, expected.map(|(name, rate)| (name.to_owned(), rate)).into());
+        assert_eq!(read.tool, None);
+        let written = serde_json::to_value(&read).unwrap();
+        assert_eq!(written["tools"]["sales/top"], "unlimited");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (toml, named) in [
             ("principal = \"none\"", "unlimited"),
             ("principal = 5", "unlimited"),
             ("principal.rate = 5", "rate"),
             ("tool = { burst = 5 }", "per_second"),
+            ("[tools]\n\"sales/top\" = { burst = 5 }", "per_second"),
+            ("[tools]\n\"sales/top\" = 5", "unlimited"),
             ("quota.bytes = 1", "bytes"),
         ] {
             let said = read(toml).unwrap_err().to_string();

@@ -18,6 +18,15 @@ pub(super) fn look(settings: &Settings) -> Result<Vec<Finding>> {
         found.extend(far(&config));
     }
     let quota = &settings.traffic.quota;
+    if quota.embedding_tokens.is_some() {
+        found.push(Finding::new(
+            Level::Note,
+            "settings",
+            "a quota that nothing can use up: this host has no embedding model",
+            "traffic.quota.embedding_tokens",
+            "leave it out, or keep it for a version that has one",
+        ));
+    }
     let limited = quota.calls.or(quota.rows).or(quota.database_seconds).or(quota.embedding_tokens).is_some();
     if limited && settings.traffic.redis.is_none() {
         found.push(Finding::new(
@@ -78,5 +87,17 @@ mod tests {
         assert!(!format!("{:#}", look(&settings).unwrap_err()).contains("swordfish"));
         settings.database.url = None;
         assert!(look(&settings).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_quota_nothing_can_use_up_is_told() {
+        let mut settings = Settings::default();
+        settings.traffic.quota.rows = Some(1);
+        let objects = |settings: &Settings| -> Vec<String> {
+            look(settings).unwrap().into_iter().map(|found| found.object).collect()
+        };
+        assert_eq!(objects(&settings), ["traffic.quota"]);
+        settings.traffic.quota.embedding_tokens = Some(1);
+        assert_eq!(objects(&settings), ["traffic.quota.embedding_tokens", "traffic.quota"]);
     }
 }

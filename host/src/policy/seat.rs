@@ -213,6 +213,14 @@ impl Seat {
         self.weight
     }
 
+    /// The tenant, where it may assume no other one.
+    pub(super) fn sole_tenant(&self) -> Option<Uuid> {
+        match *self.allowed {
+            [tenant] if !self.all => Some(tenant),
+            _ => None,
+        }
+    }
+
     /// Whose rows: all that are allowed, or the wanted ones, each of which must be.
     pub(super) fn scope(&self, wanted: Option<&[Uuid]>) -> Result<Scope, Denied> {
         if self.allowed.is_empty() && !self.all {

@@ -119,6 +119,29 @@ fn what_is_wanted_narrows_and_never_widens() {
 }
 
 #[test]
+fn a_call_that_is_narrowed_is_still_the_callers() {
+    let policy = policy("");
+    let (seattle, tacoma) = (store("Seattle"), store("Tacoma"));
+    let puget_sound = principal(&["regional_manager"], &[], &["Puget Sound"]);
+    for (who, wanted, sole) in [
+        (&manager("Seattle"), None, Some(seattle)),
+        (&manager("Seattle"), Some(&[seattle][..]), Some(seattle)),
+        (&principal(&["store_manager"], &[seattle, tacoma], &[]), Some(&[seattle]), None),
+        (&puget_sound, None, None),
+        (&puget_sound, Some(&[seattle]), None),
+        (&head_office(), None, None),
+        (&head_office(), Some(&[seattle]), None),
+    ] {
+        let permit = policy.permit(who, "sales", "top", wanted).unwrap();
+        assert_eq!(permit.sole_tenant(), sole, "{who:?} wants {wanted:?}");
+    }
+    // Every tenant there is or will be is more than the one there is today.
+    let alone = Policy::new(SHIPPED, vec![Tenant { id: seattle, name: "Seattle".into(), region: "r".into() }]).unwrap();
+    assert_eq!(alone.permit(&head_office(), "sales", "top", None).unwrap().sole_tenant(), None);
+    assert_eq!(alone.permit(&manager("Seattle"), "sales", "top", None).unwrap().sole_tenant(), Some(seattle));
+}
+
+#[test]
 fn directories_of_every_size() {
     let tenants = |count: u128| -> Vec<Tenant> {
         let tenant = |n: u128| Tenant { id: Uuid::from_u128(n), name: format!("t{n}"), region: format!("r{}", n % 10) };

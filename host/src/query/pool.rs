@@ -1,9 +1,15 @@
 //! The pools of the three lanes, and the one queue before them.
+//!
+//! Connections are what is short: tens of calls run at once, each with tens of statements, over ten or twenty of them.
+//! Accounts take turns for them as calls do for their places, and one account has some at the most, also while nobody
+//! else wants any: a statement under way cannot be taken back, and a neighbour who came a moment later would wait for
+//! the longest of them.
 
 use super::fault::{SqlCode, SqlError};
 use super::lane::{Failures, Lane, LinkError, Logins, Manager, Target};
 use super::trip::out_of_time;
 use crate::config::Pool as Settings;
+use crate::traffic::{Account, Place, Queue, Shape, Turned};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bb8::{PooledConnection, RunError};
 use secrecy::ExposeSecret;
@@ -12,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::Config;
+use tokio_util::sync::CancellationToken;
 
 /// How often the pools look for connections that are idle or old.
 const REAP_EVERY: Duration = Duration::from_secs(15);
@@ -51,8 +58,11 @@ struct LanePool {
 
 /// Connections of all lanes.
 pub(super) struct Pool {
-    /// First come, first served, whatever the lane: so many connections are in use at once and no more.
-    places: Arc<Semaphore>,
+    /// Whatever the lane: so many connections are in use at once and no more.
+    queue: Arc<Queue>,
+    shape: Shape,
+    /// Who has a place has one of these, too: closing waits until it has all of them.
+    inside: Arc<Semaphore>,
     most: u32,
     patience: Duration,
     lanes: ArcSwapOption<Vec<LanePool>>,
@@ -80,8 +90,17 @@ impl Pool {
                 .build_unchecked(manager);
             LanePool { lane, pool, failures, config }
         });
+        // Who waits is bounded before: by the calls at once, and by the handles of each.
+        let shape = Shape {
+            places: settings.most() as usize,
+            each: settings.most_per_tenant() as usize,
+            waiting: usize::MAX,
+            waiting_each: usize::MAX,
+        };
         Self {
-            places: Arc::new(Semaphore::new(settings.most() as usize)),
+            queue: Queue::new(shape),
+            shape,
+            inside: Arc::new(Semaphore::new(shape.places)),
             most: settings.most(),
             patience: settings.acquire_timeout(),
             lanes: ArcSwapOption::from_pointee(Vec::from(lanes)),
@@ -92,19 +111,45 @@ impl Pool {
     ///
     /// # Errors
     /// [`SqlCode::Unavailable`] when there is none in time or the database cannot be reached,
-    /// [`SqlCode::Cancelled`] when `deadline` passes first.
+    /// [`SqlCode::Cancelled`] when `deadline` passes or `cancel` fires first.
     pub(super) async fn link(
         &self,
         lane: Lane,
+        account: Account,
         deadline: Instant,
-    ) -> Result<(PooledConnection<'static, Manager>, OwnedSemaphorePermit), SqlError> {
+        cancel: &CancellationToken,
+    ) -> Result<(PooledConnection<'static, Manager>, Guest), SqlError> {
         let until = deadline.min(Instant::now() + self.patience);
-        let late = || match until == deadline {
-            true => out_of_time(),
-            false => SqlError::new(SqlCode::Unavailable, "the database is busy; try again"),
+        let patience = until.saturating_duration_since(Instant::now());
+        let place = self.queue.enter(account, patience, cancel).await.map_err(|turned| match turned {
+            Turned::Left => cancelled(),
+            _ if until == deadline => out_of_time(),
+            Turned::OwnLine | Turned::OwnLate => self.own(account),
+            Turned::Line | Turned::Late => busy(),
+        })?;
+        // There are as many as places, unless closing has begun to take them.
+        let inside = Arc::clone(&self.inside).try_acquire_owned().map_err(|_| closing())?;
+        let guest = Guest { _inside: inside, _place: place };
+        let link = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(cancelled()),
+            link = self.connect(lane, until) => link,
         };
-        let place = timeout_at(until, Arc::clone(&self.places).acquire_owned()).await;
-        let place = place.map_err(|_| late())?.map_err(|_| closing())?;
+        match link {
+            Err(_) if Instant::now() >= deadline => Err(out_of_time()),
+            link => Ok((link?, guest)),
+        }
+    }
+
+    /// A connection of this lane, past the queue: for the host's own questions.
+    ///
+    /// # Errors
+    /// [`SqlCode::Unavailable`] when there is none in time or the database cannot be reached.
+    pub(super) async fn connect(
+        &self,
+        lane: Lane,
+        until: Instant,
+    ) -> Result<PooledConnection<'static, Manager>, SqlError> {
         let lanes = self.lanes.load_full().ok_or_else(closing)?;
         let lane = lanes.iter().find(|l| l.lane == lane).ok_or_else(closing)?;
         let failed = lane.failures.next();
@@ -114,15 +159,22 @@ impl Pool {
             error = failed => return Err(error),
         };
         match link {
-            Ok(Ok(link)) => Ok((link, place)),
+            Ok(Ok(link)) => Ok(link),
             Ok(Err(RunError::User(error))) => Err(SqlError::unavailable(error)),
-            Ok(Err(RunError::TimedOut)) | Err(_) => Err(late()),
+            Ok(Err(RunError::TimedOut)) | Err(_) => Err(busy()),
         }
+    }
+
+    /// The account's own statements keep each other waiting.
+    fn own(&self, account: Account) -> SqlError {
+        let (each, whose) = (self.shape.each, account.whose());
+        let text = format!("no connection in time: statements {whose} hold all they may have ({each}); try again");
+        SqlError::new(SqlCode::Unavailable, text)
     }
 
     pub(super) fn status(&self) -> Status {
         let lanes = self.lanes.load();
-        let in_use = self.most.saturating_sub(u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX));
+        let in_use = u32::try_from(self.queue.running()).unwrap_or(u32::MAX);
         let lanes = lanes.iter().flat_map(|lanes| lanes.iter()).map(|l| {
             let state = l.pool.state();
             let counts = state.statistics;
@@ -148,16 +200,32 @@ impl Pool {
 
     /// Refuse newcomers, wait at most `patience` for who is inside, close what is open.
     pub(super) async fn close(&self, patience: Duration) {
-        let everybody = Arc::clone(&self.places);
+        let everybody = Arc::clone(&self.inside);
         let _ = timeout(patience, everybody.acquire_many(self.most)).await;
-        self.places.close();
+        self.inside.close();
         self.lanes.store(None);
     }
+}
+
+/// A place among the connections in use. First the one that closing counts, then the one somebody waits for: who gets
+/// the second must find the first.
+pub(super) struct Guest {
+    _inside: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+fn cancelled() -> SqlError {
+    SqlError::new(SqlCode::Cancelled, "the call was cancelled")
+}
+
+fn busy() -> SqlError {
+    SqlError::new(SqlCode::Unavailable, "the database is busy; try again")
 }
 
 fn closing() -> SqlError {
     SqlError::new(SqlCode::Unavailable, "the server is shutting down")
 }
+
 /// The one place that takes a connection.
 #[expect(clippy::disallowed_methods, reason = "only the holder of a permit comes here")]
 async fn take(pool: &bb8::Pool<Manager>) -> Result<PooledConnection<'static, Manager>, RunError<Arc<LinkError>>> {

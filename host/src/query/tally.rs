@@ -2,8 +2,8 @@
 
 use super::fault::{SqlCode, SqlError};
 use super::rows::Rows;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One statement that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,32 +14,125 @@ pub struct Ran {
     pub rows: u64,
     /// Bytes in their cells.
     pub bytes: u64,
-    /// How long the database was at it, the way there and back included.
+    /// How long it held a connection: the database's work and the way there and back, waiting for a connection not.
     pub time: Duration,
-    /// How it failed, where it did.
+    /// How it failed, where it did. One that is still under way, or was let go of, counts as cancelled.
     pub failed: Option<SqlCode>,
 }
 
-/// The statements of one call, in the order they ended. As many as a call may start.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Vec<Ran>>);
+/// The statements of one call, in the order they began. As many as a call may start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(Arc<Mutex<Vec<Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    ran: Ran,
+    /// Since when it holds a connection, while it does.
+    since: Option<Instant>,
+}
 
 impl Tally {
-    /// One more, which ended like this.
-    pub(super) fn add(&self, fingerprint: Option<String>, time: Duration, outcome: &Result<Rows, SqlError>) {
-        let rows = outcome.as_ref().ok();
-        let ran = Ran {
-            fingerprint,
-            rows: rows.map_or(0, |rows| rows.len() as u64),
-            bytes: rows.map_or(0, |rows| rows.bytes() as u64),
-            time,
-            failed: outcome.as_ref().err().map(|error| error.code),
-        };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
+    /// One that was not let through.
+    pub(super) fn refused(&self, error: &SqlError) {
+        self.push(None, error.code);
     }
 
-    /// All of them, until now.
+    /// One that was let through. From here on it is in the tally, whether anybody waits for its end or not.
+    pub(super) fn begin(&self, fingerprint: String) -> Begun {
+        Begun { index: self.push(Some(fingerprint), SqlCode::Cancelled), tally: self.clone() }
+    }
+
+    /// All of them, as far as they have come.
     pub(super) fn all(&self) -> Vec<Ran> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let until_now = |entry: &Entry| {
+            let time = entry.since.map_or(entry.ran.time, |since| since.elapsed());
+            Ran { time, ..entry.ran.clone() }
+        };
+        self.lock().iter().map(until_now).collect()
+    }
+
+    fn push(&self, fingerprint: Option<String>, failed: SqlCode) -> usize {
+        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed) };
+        let mut entries = self.lock();
+        entries.push(Entry { ran, since: None });
+        entries.len() - 1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A statement under way. Goes with it into its task, which ends it also where the caller let go.
+pub(super) struct Begun {
+    tally: Tally,
+    index: usize,
+}
+
+impl Begun {
+    /// It has a connection.
+    pub(super) fn depart(&self) {
+        self.change(|entry| entry.since = Some(Instant::now()));
+    }
+
+    /// It ended like this.
+    pub(super) fn end(self, outcome: &Result<Rows, SqlError>) {
+        self.change(|entry| match outcome {
+            Ok(rows) => {
+                (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
+            }
+            Err(error) => entry.ran.failed = Some(error.code),
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Entry)) {
+        // Entries are never taken out, so the place is there.
+        if let Some(entry) = self.tally.lock().get_mut(self.index) {
+            change(entry);
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.change(|entry| {
+            if let Some(since) = entry.since.take() {
+                entry.ran.time = since.elapsed();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_of_counts_as_cancelled() {
+        let tally = Tally::default();
+        let of = |n: usize| tally.all().remove(n);
+        tally.refused(&SqlError::new(SqlCode::Rejected, "no"));
+        // Dropped before it has a connection, after, and never.
+        drop(tally.begin("waited".into()));
+        let departed = tally.begin("departed".into());
+        departed.depart();
+        assert_eq!(of(2).failed, Some(SqlCode::Cancelled), "under way");
+        drop(departed);
+        let _running = tally.begin("running".into());
+        _running.depart();
+        tally.begin("failed".into()).end(&Err(SqlError::new(SqlCode::Timeout, "late")));
+        for (n, fingerprint, failed, held) in [
+            (0, None, SqlCode::Rejected, false),
+            (1, Some("waited"), SqlCode::Cancelled, false),
+            (2, Some("departed"), SqlCode::Cancelled, true),
+            (3, Some("running"), SqlCode::Cancelled, true),
+            (4, Some("failed"), SqlCode::Timeout, false),
+        ] {
+            let ran = of(n);
+            assert_eq!((ran.fingerprint.as_deref(), ran.failed), (fingerprint, Some(failed)), "{n}");
+            assert_eq!(!ran.time.is_zero(), held, "{n}: {ran:?}");
+        }
+        // Over is over: its time stands still.
+        assert_eq!(of(2), of(2));
     }
 }

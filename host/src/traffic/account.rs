@@ -1,12 +1,12 @@
 //! Who is charged for a call.
 
-use crate::policy::Scope;
+use crate::policy::Permit;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
 
-/// Who is charged: the tenant whose rows the call may see, or, over several tenants, the caller. A head office can so
-/// not use up what is its stores', and no store can hold up the head office.
+/// Who is charged: the tenant, by callers who may see no other one; everybody else for itself, also for a call that was
+/// narrowed to one tenant. A head office can so not use up what is its stores', and no store can hold up the head office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Account {
     /// One tenant.
@@ -16,11 +16,25 @@ pub enum Account {
 }
 
 impl Account {
-    /// Who is charged for a call of this principal over this scope.
-    pub fn of(scope: &Scope, issuer: &str, subject: &str) -> Self {
-        match scope {
-            Scope::One(tenant) => Account::Tenant(*tenant),
-            Scope::Some(_) | Scope::All => Account::Principal(digest(&[issuer.as_bytes(), subject.as_bytes()])),
+    /// Who is charged for a call of this principal, whose only tenant is `sole` if it has no other.
+    pub fn of(sole: Option<Uuid>, issuer: &str, subject: &str) -> Self {
+        match sole {
+            Some(tenant) => Account::Tenant(tenant),
+            None => Account::Principal(digest(&[issuer.as_bytes(), subject.as_bytes()])),
+        }
+    }
+
+    /// Who is charged for what this permit allows.
+    pub fn of_permit(permit: &Permit) -> Self {
+        let who = permit.principal();
+        Self::of(permit.sole_tenant(), who.issuer(), who.subject())
+    }
+
+    /// Whose something is, in a text for the caller.
+    pub(crate) fn whose(self) -> &'static str {
+        match self {
+            Account::Tenant(_) => "of this tenant",
+            Account::Principal(_) => "of this principal",
         }
     }
 
@@ -64,18 +78,27 @@ pub struct Charge {
     pub(super) principal: [u8; 16],
     /// Digest of the account, the plugin and the tool.
     pub(super) tool: [u8; 16],
+    /// The tool as settings name it: `plugin/tool`.
+    pub(super) name: String,
 }
 
 impl Charge {
-    /// A call of this principal, over this scope, of this plugin's tool.
-    pub fn new(scope: &Scope, issuer: &str, subject: &str, plugin: &str, tool: &str) -> Self {
-        let account = Account::of(scope, issuer, subject);
+    /// A call of this principal (whose only tenant is `sole` if it has no other) of this plugin's tool.
+    pub fn new(sole: Option<Uuid>, issuer: &str, subject: &str, plugin: &str, tool: &str) -> Self {
+        let account = Account::of(sole, issuer, subject);
         let kind: &[u8] = if matches!(account, Account::Tenant(_)) { b"t" } else { b"p" };
         Self {
             account,
             principal: digest(&[issuer.as_bytes(), subject.as_bytes()]),
             tool: digest(&[kind, &account.bytes(), plugin.as_bytes(), tool.as_bytes()]),
+            name: format!("{plugin}/{tool}"),
         }
+    }
+
+    /// The call this permit allows.
+    pub fn of_permit(permit: &Permit) -> Self {
+        let who = permit.principal();
+        Self::new(permit.sole_tenant(), who.issuer(), who.subject(), permit.plugin(), permit.tool())
     }
 
     /// Who is charged.
@@ -113,21 +136,18 @@ mod tests {
 
     #[test]
     fn one_tenant_pays_for_itself_and_several_are_paid_by_the_caller() {
-        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let of = |scope: &Scope, who: &str| Account::of(scope, "https://issuer", who);
-        assert_eq!(of(&Scope::One(a), "ann"), of(&Scope::One(a), "bob"));
-        assert_ne!(of(&Scope::One(a), "ann"), of(&Scope::One(b), "ann"));
-        assert_eq!(of(&Scope::Some(vec![a, b]), "ann"), of(&Scope::All, "ann"));
-        assert_ne!(of(&Scope::All, "ann"), of(&Scope::All, "bob"));
+        let (a, b) = (Some(Uuid::from_u128(1)), Some(Uuid::from_u128(2)));
+        let of = |sole: Option<Uuid>, who: &str| Account::of(sole, "https://issuer", who);
+        assert_eq!(of(a, "ann"), of(a, "bob"));
+        assert_ne!(of(a, "ann"), of(b, "ann"));
+        assert_ne!(of(None, "ann"), of(None, "bob"));
         // No way to write the border between issuer and subject elsewhere.
-        assert_ne!(Account::of(&Scope::All, "x", "yz"), Account::of(&Scope::All, "xy", "z"));
+        assert_ne!(Account::of(None, "x", "yz"), Account::of(None, "xy", "z"));
     }
 
     #[test]
     fn keys_are_read_back_and_name_nobody() {
-        for account in
-            [Account::Tenant(Uuid::from_u128(7)), Account::of(&Scope::All, "https://issuer", "ann@example.com")]
-        {
+        for account in [Account::Tenant(Uuid::from_u128(7)), Account::of(None, "https://issuer", "ann@example.com")] {
             let text = account.to_string();
             assert_eq!(Account::read(&text), Some(account));
             assert!(!text.contains("ann") && !text.contains("issuer"), "{text}");

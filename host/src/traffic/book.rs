@@ -34,6 +34,15 @@ const READ: &str = "\
 SELECT u.day - DATE '1970-01-01', u.account, u.calls, u.rows, u.database_ms, u.embedding_tokens
   FROM rowhouse.usage AS u WHERE u.day = DATE '1970-01-01' + $1::int4 AND u.account = $2::text";
 
+/// By the key, which begins with the day: without anything to delete it costs a look into the index.
+const CLEAR: &str = "\
+DELETE FROM rowhouse.usage WHERE (day, account) IN
+  (SELECT day, account FROM rowhouse.usage WHERE day < DATE '1970-01-01' + $1::int4 ORDER BY 1, 2 LIMIT $2)";
+
+/// Rows deleted in one statement: some tens of milliseconds, so that a host that begins with an old table does not hold
+/// up its own writes.
+const CLEARED: u32 = 10_000;
+
 /// Read what all hosts together counted for one account on one day.
 ///
 /// # Errors
@@ -70,6 +79,21 @@ pub(super) async fn write(clerk: &Clerk, ledger: &Ledger) -> Result<(), BoxError
                 ledger.unwrite(sheets.into_iter().map(|(key, _)| key));
                 return Err(error);
             }
+        }
+    }
+}
+
+/// Delete what was used before this day.
+///
+/// # Errors
+/// PostgreSQL cannot be reached, or not in time, or does not let the clerk.
+pub(super) async fn clear(clerk: &Clerk, day: i32) -> Result<(), BoxError> {
+    let most = i64::from(CLEARED);
+    loop {
+        let client = clerk.client(WRITING).await?;
+        let deleted = tokio::time::timeout(WRITING, client.execute(CLEAR, &[&day, &most])).await??;
+        if deleted < u64::from(CLEARED) {
+            return Ok(());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Token buckets of this host: how often.
 
 use super::clock::Time;
-use super::{Error, Which};
 use crate::config::Rate;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
@@ -45,18 +44,17 @@ impl Buckets {
     /// Buckets that fill at this rate.
     ///
     /// # Errors
-    /// [`Error::Rate`] for a rate no bucket can have.
-    pub(super) fn new(which: Which, rate: Rate, time: Time) -> Result<Self, Error> {
-        let wrong = |why| Error::Rate { which, why };
+    /// What is wrong with a rate no bucket can have, and what would not be.
+    pub(super) fn new(rate: Rate, time: Time) -> Result<Self, &'static str> {
         if !(rate.per_second > 0.0 && rate.per_second <= FASTEST) {
-            return Err(wrong("per_second must be above 0 and at most 1000000"));
+            return Err("per_second must be above 0 and at most 1000000");
         }
-        let burst = NonZeroU32::new(rate.burst).ok_or_else(|| wrong("burst must be 1 or more"))?;
+        let burst = NonZeroU32::new(rate.burst).ok_or("burst must be 1 or more")?;
         if f64::from(rate.burst) / rate.per_second > SLOWEST {
-            return Err(wrong("an empty bucket must fill within a week: raise per_second or lower burst"));
+            return Err("an empty bucket must fill within a week: raise per_second or lower burst");
         }
         let interval = Duration::from_secs_f64(1.0 / rate.per_second);
-        let quota = Quota::with_period(interval).ok_or_else(|| wrong("per_second is too large"))?.allow_burst(burst);
+        let quota = Quota::with_period(interval).ok_or("per_second is too large")?.allow_burst(burst);
         Ok(Self { rate, interval, limiter: RateLimiter::new(quota, Cells::default(), time.clone()), time })
     }
 
@@ -153,7 +151,7 @@ mod tests {
     fn buckets(per_second: f64, burst: u32) -> (Buckets, Arc<AtomicU64>) {
         let now = Arc::new(AtomicU64::new(1_000_000_000));
         let rate = Rate { per_second, burst };
-        (Buckets::new(Which::Principal, rate, Time::Set(Arc::clone(&now))).unwrap(), now)
+        (Buckets::new(rate, Time::Set(Arc::clone(&now))).unwrap(), now)
     }
 
     #[test]
@@ -200,9 +198,8 @@ mod tests {
             (0.000_001, 1, "within a week"),
             (1.0, u32::MAX, "within a week"),
         ] {
-            let made = Buckets::new(Which::Tool, Rate { per_second, burst }, Time::real());
-            let said = made.err().map(|e| e.to_string()).unwrap_or_default();
-            assert!(said.contains("traffic.tool") && said.contains(named), "{per_second} {burst}: {said}");
+            let said = Buckets::new(Rate { per_second, burst }, Time::real()).err().unwrap_or_default();
+            assert!(said.contains(named), "{per_second} {burst}: {said}");
         }
     }
 }

@@ -96,12 +96,28 @@ pub(super) fn bounds(quota: &Quota) -> [(Measure, Option<i64>); 4] {
     ]
 }
 
+/// Which quota this is all of, if one.
+fn over(quota: &Quota, used: Amounts) -> Option<Measure> {
+    let used = [used.calls, used.rows, used.database_us, used.embedding_tokens];
+    let over = |((_, bound), used): &((Measure, Option<i64>), i64)| bound.is_some_and(|bound| *used >= bound);
+    bounds(quota).into_iter().zip(used).find(over).map(|((measure, _), _)| measure)
+}
+
 /// A day (counted from 1970) of one account.
 pub(super) type Key = (i32, Account);
 
 /// There is no room to count for another account.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
+
+/// Why a call is not counted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// This quota is used up.
+    Exhausted(Measure),
+    /// See [`Full`].
+    Full,
+}
 
 /// The sheets of all accounts.
 pub(super) struct Ledger {
@@ -166,13 +182,25 @@ impl Ledger {
         self.written && !state.days.get(&day).and_then(|sheets| sheets.get(&account)).is_some_and(|sheet| sheet.read)
     }
 
-    /// Which quota is used up, if one is.
-    pub(super) fn exhausted(&self, (day, account): Key) -> Option<Measure> {
-        let state = self.lock();
-        let used = state.days.get(&day).and_then(|sheets| sheets.get(&account)).map(Sheet::used).unwrap_or_default();
-        let used = [used.calls, used.rows, used.database_us, used.embedding_tokens];
-        let over = |((_, bound), used): &((Measure, Option<i64>), i64)| bound.is_some_and(|bound| *used >= bound);
-        bounds(&self.quota).into_iter().zip(used).find(over).map(|((measure, _), _)| measure)
+    /// Count one call, if no quota is used up: under one lock, so that the last one is given once. Redis is not told:
+    /// see [`Ledger::owe`].
+    ///
+    /// # Errors
+    /// [`Stopped`]; then nothing is counted.
+    pub(super) fn admit(&self, key: Key) -> Result<(), Stopped> {
+        let mut state = self.lock();
+        let used = state.get(key).map(|sheet| sheet.used()).unwrap_or_default();
+        if let Some(measure) = over(&self.quota, used) {
+            return Err(Stopped::Exhausted(measure));
+        }
+        let (more, none) = (Amounts::ONE_CALL, Amounts::default());
+        state.count(key, more, none, self.written).map_err(|Full| Stopped::Full)
+    }
+
+    /// Redis is to be told of a call that it did not count itself.
+    pub(super) fn owe(&self, key: Key) {
+        // The sheet is there since the call was admitted; one that went since is counted in PostgreSQL alone.
+        let _ = self.lock().count(key, Amounts::default(), Amounts::ONE_CALL, self.written);
     }
 
     /// Count. `shared`: Redis knows already.
@@ -180,23 +208,8 @@ impl Ledger {
     /// # Errors
     /// [`Full`] when there is no room for one more account.
     pub(super) fn add(&self, key: Key, amounts: Amounts, shared: bool) -> Result<(), Full> {
-        let mut state = self.lock();
-        let tell = self.shared && !shared;
-        let sheet = state.sheet(key, self.written)?;
-        sheet.unwritten += amounts;
-        if tell {
-            sheet.unshared += amounts;
-        }
-        let before = sheet.listed;
-        sheet.listed = (before.0 || self.written, before.1 || tell);
-        let after = sheet.listed;
-        if before.0 != after.0 {
-            state.unwritten.push(key);
-        }
-        if before.1 != after.1 {
-            state.unshared.push(key);
-        }
-        Ok(())
+        let told = if self.shared && !shared { amounts } else { Amounts::default() };
+        self.lock().count(key, amounts, told, self.written)
     }
 
     /// Take in what PostgreSQL holds, read apart from a write.
@@ -285,6 +298,24 @@ impl Ledger {
 impl State {
     fn get(&mut self, (day, account): Key) -> Option<&mut Sheet> {
         self.days.get_mut(&day)?.get_mut(&account)
+    }
+
+    /// Count for PostgreSQL, and for Redis.
+    fn count(&mut self, key: Key, amounts: Amounts, told: Amounts, written: bool) -> Result<(), Full> {
+        let sheet = self.sheet(key, written)?;
+        sheet.unwritten += amounts;
+        sheet.unshared += told;
+        let before = sheet.listed;
+        let (write, tell) = (written && !amounts.is_nothing(), !told.is_nothing());
+        sheet.listed = (before.0 || write, before.1 || tell);
+        let after = sheet.listed;
+        if before.0 != after.0 {
+            self.unwritten.push(key);
+        }
+        if before.1 != after.1 {
+            self.unshared.push(key);
+        }
+        Ok(())
     }
 
     /// The account's sheet of the day, a fresh one if need be. Room is made of what stands elsewhere, then of the

@@ -33,6 +33,12 @@ impl Pass {
         self.tally.clone()
     }
 
+    /// The call does not run after all, for a reason that is not its own: it is not counted in the day. Its buckets have
+    /// paid: knocking is not free.
+    pub fn give_back(self) {
+        self.tally.inner.add(self.tally.key, Amounts::CALL_BACK);
+    }
+
     /// Tell what the call used, and give the place to the next.
     pub fn settle(self, usage: Usage) {
         self.tally.add(usage);
@@ -64,12 +70,19 @@ impl Tally {
 /// A call that was counted and has no place yet; taken back when dropped before it is kept.
 pub(super) struct Counted {
     tally: Tally,
+    /// Whether Redis counts it, or will be told to.
+    shared: bool,
     kept: bool,
 }
 
 impl Counted {
     pub(super) fn new(tally: Tally) -> Self {
-        Self { tally, kept: false }
+        Self { tally, shared: false, kept: false }
+    }
+
+    /// Redis counts it, too.
+    pub(super) fn is_shared(&mut self) {
+        self.shared = true;
     }
 
     pub(super) fn keep(mut self) -> Tally {
@@ -81,7 +94,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         if !self.kept {
-            self.tally.inner.add(self.tally.key, Amounts::CALL_BACK);
+            self.tally.inner.take_back(self.tally.key, self.shared);
         }
     }
 }

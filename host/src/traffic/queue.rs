@@ -2,7 +2,8 @@
 //!
 //! There are so many places in all and so many for one account. Whoever finds none waits; accounts are served in turn,
 //! and within an account who came first. A plain semaphore serves who came first of all: one tenant with a thousand
-//! calls would hold up the single call of every other.
+//! calls would hold up the single call of every other. One stands before the calls that run, one before the database's
+//! connections.
 
 use super::account::Account;
 use std::collections::{HashMap, VecDeque};
@@ -13,25 +14,25 @@ use tokio_util::sync::CancellationToken;
 
 /// The queue's bounds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    /// Calls that run at once.
-    pub(super) places: usize,
-    /// Of these, calls of one account.
-    pub(super) each: usize,
-    /// Calls that wait.
-    pub(super) waiting: usize,
-    /// Of these, calls of one account.
-    pub(super) waiting_each: usize,
+pub(crate) struct Shape {
+    /// Places there are.
+    pub(crate) places: usize,
+    /// Of these, places one account may have.
+    pub(crate) each: usize,
+    /// How many may wait.
+    pub(crate) waiting: usize,
+    /// Of these, for one account.
+    pub(crate) waiting_each: usize,
 }
 
-/// Why a call has no place.
+/// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turned {
-    /// As many calls of this account wait as may.
+pub(crate) enum Turned {
+    /// As many of this account wait as may.
     OwnLine,
-    /// As many calls wait as may, over all accounts.
+    /// As many wait as may, over all accounts.
     Line,
-    /// No place came free in time, because the account's own calls have all it may have.
+    /// No place came free in time, because the account has all it may have.
     OwnLate,
     /// No place came free in time.
     Late,
@@ -39,8 +40,8 @@ pub(super) enum Turned {
     Left,
 }
 
-/// The queue. One for the whole process.
-pub(super) struct Queue {
+/// The queue.
+pub(crate) struct Queue {
     shape: Shape,
     state: Mutex<State>,
 }
@@ -63,7 +64,8 @@ struct Lane {
 }
 
 impl Queue {
-    pub(super) fn new(shape: Shape) -> Arc<Self> {
+    /// A queue with all its places free.
+    pub(crate) fn new(shape: Shape) -> Arc<Self> {
         let state = State { free: shape.places, waiting: 0, lanes: HashMap::new(), turn: VecDeque::new(), next: 0 };
         Arc::new(Self { shape, state: Mutex::new(state) })
     }
@@ -72,7 +74,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`Turned`]; then no place is held, and none is lost.
-    pub(super) async fn enter(
+    pub(crate) async fn enter(
         self: &Arc<Self>,
         account: Account,
         patience: Duration,
@@ -166,8 +168,8 @@ impl Queue {
         }
     }
 
-    /// Calls that hold a place.
-    pub(super) fn running(&self) -> usize {
+    /// Places that are taken.
+    pub(crate) fn running(&self) -> usize {
         self.shape.places - self.lock().free
     }
 
@@ -231,8 +233,8 @@ impl Drop for Ticket {
     }
 }
 
-/// A place among the calls that run; free again when dropped.
-pub(super) struct Place {
+/// A place; free again when dropped.
+pub(crate) struct Place {
     queue: Arc<Queue>,
     account: Account,
 }

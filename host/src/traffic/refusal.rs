@@ -8,25 +8,45 @@ use crate::config::{Quota, Rate};
 use crate::error::{CallError, Code};
 use std::time::Duration;
 
+/// Why a call was not let in.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The limit by its name in the audit trail: `bucket.principal`, `bucket.tenant`, `bucket.tool`, `quota.calls`,
+    /// `quota.rows`, `quota.database_seconds`, `quota.embedding_tokens`, `queue.own` (the account's own calls have all
+    /// it may have), `queue.all` (the host is full), `accounts` (more of them than the host keeps count of). `None`: no
+    /// limit, the caller left.
+    pub limit: Option<&'static str>,
+    /// What the caller is told.
+    pub error: CallError,
+}
+
+impl Refusal {
+    fn new(limit: &'static str, code: Code, message: impl Into<String>, wait: Duration) -> Self {
+        Self { limit: Some(limit), error: CallError::new(code, message).retry_after(wait) }
+    }
+}
+
 /// The wait after which a full host is worth another try: most calls take less.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// A bucket is empty.
-pub(super) fn bucket(which: Which, rate: Rate, account: Account, empty: &Empty) -> CallError {
+pub(super) fn bucket(which: Which, rate: Rate, account: Account, empty: &Empty) -> Refusal {
     let wait = match empty {
         Empty::Until(wait) => *wait,
         Empty::Crowded => {
-            return CallError::new(
-                Code::Overloaded,
-                "more callers at once than the host keeps count of; try again in a moment",
-            )
-            .retry_after(MOMENT);
+            let text = "more callers at once than the host keeps count of; try again in a moment";
+            return Refusal::new("accounts", Code::Overloaded, text, MOMENT);
         }
+    };
+    let limit = match which {
+        Which::Principal => "bucket.principal",
+        Which::Tenant => "bucket.tenant",
+        Which::Tool => "bucket.tool",
     };
     let who = match (which, account) {
         (Which::Principal, _) => "by this principal",
         (Which::Tenant, Account::Tenant(_)) => "by this tenant",
-        (Which::Tenant, Account::Principal(_)) => "over several tenants by this principal",
+        (Which::Tenant, Account::Principal(_)) => "by this principal, who sees several tenants",
         (Which::Tool, Account::Tenant(_)) => "of this tool by this tenant",
         (Which::Tool, Account::Principal(_)) => "of this tool by this principal",
     };
@@ -35,58 +55,58 @@ pub(super) fn bucket(which: Which, rate: Rate, account: Account, empty: &Empty) 
         "too many calls {who}: the limit is {per_second} a second, {burst} at once after a rest; try again in {}",
         text(wait)
     );
-    CallError::new(Code::RateLimited, message).retry_after(wait)
+    Refusal::new(limit, Code::RateLimited, message, wait)
 }
 
 /// A quota is used up.
-pub(super) fn quota(measure: Measure, quota: &Quota, account: Account, till_midnight: Duration) -> CallError {
-    let (bound, what) = match measure {
-        Measure::Calls => (quota.calls, "calls"),
-        Measure::Rows => (quota.rows, "rows"),
-        Measure::DatabaseSeconds => (quota.database_seconds, "seconds of database time"),
-        Measure::EmbeddingTokens => (quota.embedding_tokens, "embedding tokens"),
+pub(super) fn quota(measure: Measure, quota: &Quota, account: Account, till_midnight: Duration) -> Refusal {
+    let (limit, bound, what) = match measure {
+        Measure::Calls => ("quota.calls", quota.calls, "calls"),
+        Measure::Rows => ("quota.rows", quota.rows, "rows"),
+        Measure::DatabaseSeconds => ("quota.database_seconds", quota.database_seconds, "seconds of database time"),
+        Measure::EmbeddingTokens => ("quota.embedding_tokens", quota.embedding_tokens, "embedding tokens"),
     };
     let whose = match account {
         Account::Tenant(_) => "of this tenant",
-        Account::Principal(_) => "of this principal for calls over several tenants",
+        Account::Principal(_) => "of this principal, who sees several tenants,",
     };
     let message = format!(
         "the day's quota {whose} is used up: {} {what}; it begins anew at 00:00 UTC, in {}",
         bound.unwrap_or_default(),
         text(till_midnight)
     );
-    CallError::new(Code::QuotaExceeded, message).retry_after(till_midnight)
+    Refusal::new(limit, Code::QuotaExceeded, message, till_midnight)
 }
 
 /// Usage of another account cannot be kept.
-pub(super) fn ledger_full() -> CallError {
-    CallError::new(Code::Overloaded, "the host counts the usage of as many accounts as it can; try again in a moment")
-        .retry_after(MOMENT)
+pub(super) fn ledger_full() -> Refusal {
+    let text = "the host counts the usage of as many accounts as it can; try again in a moment";
+    Refusal::new("accounts", Code::Overloaded, text, MOMENT)
 }
 
 /// The caller left before it was its turn.
-pub(super) fn left() -> CallError {
-    CallError::new(Code::Cancelled, "the caller left before the call began")
+pub(super) fn left() -> Refusal {
+    Refusal { limit: None, error: CallError::new(Code::Cancelled, "the caller left before the call began") }
 }
 
-/// The queue had no place.
-pub(super) fn turned(turned: Turned, shape: &Shape, account: Account) -> CallError {
-    let whose = match account {
-        Account::Tenant(_) => "of this tenant",
-        Account::Principal(_) => "of this principal",
+/// The queue had no place. Where the account's own calls fill it, that is the caller's to change, not the host's.
+pub(super) fn turned(turned: Turned, shape: &Shape, account: Account) -> Refusal {
+    let (each, whose, wait) = (shape.each, account.whose(), text(MOMENT));
+    let own = |what: String| {
+        let text = format!("too many calls {whose} at once: {what}, which is all there may be; try again in {wait}");
+        Refusal::new("queue.own", Code::RateLimited, text, MOMENT)
     };
-    let message = match turned {
-        Turned::Left => return left(),
-        Turned::OwnLine => format!(
-            "{} calls {whose} run and {} wait, which is all there may be; wait for some to end",
-            shape.each, shape.waiting_each
+    match turned {
+        Turned::Left => left(),
+        Turned::OwnLine => own(format!("{each} run and {} wait", shape.waiting_each)),
+        Turned::OwnLate => own(format!("{each} are running")),
+        Turned::Line | Turned::Late => Refusal::new(
+            "queue.all",
+            Code::Overloaded,
+            format!("the host has as many calls as it can hold; try again in {wait}"),
+            MOMENT,
         ),
-        Turned::OwnLate => {
-            format!("{} calls {whose} are running, which is all there may be; wait for some to end", shape.each)
-        }
-        Turned::Line | Turned::Late => "the host has as many calls as it can hold; try again in a moment".to_owned(),
-    };
-    CallError::new(Code::Overloaded, message).retry_after(MOMENT)
+    }
 }
 
 /// A wait for people and models: rounded up, so that whoever waits as long as it says is not refused again.

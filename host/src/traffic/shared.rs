@@ -27,6 +27,10 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// While Redis is away: time between two questions.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// What Redis is asked to find out whether it is one for us: all that a call asks, of nobody's bucket and nobody's day.
+/// A server that may not be written to, or holds only a part of the keys, or refuses scripts, answers PING as any other.
+const NOBODY: [&str; 2] = ["rowhouse:bucket:nobody", "rowhouse:usage:nobody"];
+
 /// Seconds a day's hash is kept: the day itself, and one for calls that end after midnight.
 const KEPT: u64 = 2 * 86_400;
 
@@ -81,6 +85,31 @@ impl Shared {
         })
     }
 
+    /// Whether it was there when it was last asked.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Whether it answers as it must. Where it does not, it is away from here on.
+    pub(super) async fn ask(&self) -> bool {
+        match self.probe().await {
+            Ok(()) => true,
+            Err(error) => {
+                self.went_away(&error);
+                false
+            }
+        }
+    }
+
+    async fn probe(&self) -> RedisResult<()> {
+        let mut asked = self.script.prepare_invoke();
+        // One bucket that is full again after a microsecond, no bound, and a day that is over after a second.
+        asked.key(&NOBODY[..]).arg(&[1, 1, 1, -1, -1, -1, -1, 1][..]);
+        let mut connection = self.connection.clone();
+        let answer = tokio::time::timeout(CONNECT, asked.invoke_async::<Vec<u64>>(&mut connection)).await;
+        answer.map_err(|_| late())?.map(drop)
+    }
+
     /// Ask for one call. `None`: Redis is away.
     pub(super) async fn admit(
         &self,
@@ -88,7 +117,7 @@ impl Shared {
         (day, account): Key,
         buckets: &[(Which, &Buckets)],
     ) -> Option<Verdict> {
-        if !self.up.load(Ordering::Relaxed) {
+        if !self.is_up() {
             return None;
         }
         let mut asked = self.script.prepare_invoke();
@@ -100,7 +129,7 @@ impl Shared {
         asked.key(usage_key((day, account))).arg(&self.bounds[..]).arg(KEPT);
         let mut connection = self.connection.clone();
         let answer = tokio::time::timeout(CONNECT, asked.invoke_async::<Vec<u64>>(&mut connection)).await;
-        let verdict = match answer.map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))) {
+        let verdict = match answer.map_err(|_| late()) {
             Ok(Ok(answer)) => understand(&answer, buckets),
             Ok(Err(error)) | Err(error) => {
                 self.went_away(&error);
@@ -121,20 +150,18 @@ impl Shared {
     /// Tell Redis what it has not counted itself, and ask for it while it is away. Ends with `stop`.
     pub(super) async fn serve(&self, ledger: &Ledger, stop: &CancellationToken) {
         loop {
-            let up = self.up.load(Ordering::Relaxed);
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.news.notified(), if up => {}
+                () = self.news.notified(), if self.is_up() => {}
                 () = tokio::time::sleep(PROBE) => {}
             }
-            if !self.up.load(Ordering::Relaxed) {
-                let mut connection = self.connection.clone();
-                let answer = tokio::time::timeout(CONNECT, redis::cmd("PING").exec_async(&mut connection)).await;
-                if !matches!(answer, Ok(Ok(()))) {
+            if !self.is_up() {
+                if self.probe().await.is_err() {
                     continue;
                 }
                 self.up.store(true, Ordering::Relaxed);
-                tracing::info!("Redis is back: limits hold over all hosts together again");
+                // As loud as what it takes back.
+                tracing::warn!("Redis answers: limits hold over all hosts together from now on");
             }
             if let Err(error) = self.tell(ledger).await {
                 self.went_away(&error);
@@ -171,11 +198,15 @@ impl Shared {
             // Its kind and no more: the text may quote what was sent.
             tracing::warn!(
                 error.kind = ?error.kind(),
-                "Redis cannot be reached: each host limits for itself until it can, by the same numbers"
+                "Redis does not answer as it must: each host limits for itself until it does, by the same numbers"
             );
             self.news.notify_one();
         }
     }
+}
+
+fn late() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
 fn usage_key((day, account): Key) -> String {

@@ -12,6 +12,10 @@ pub struct Pool {
     /// Statements under way at once, and so connections in use. Unset: four for each core, at least 10, at most 20. A
     /// login role's CONNECTION LIMIT must be no lower.
     pub max: Option<u32>,
+    /// Of these, statements of one tenant (or of one caller who sees several). Unset: half, also while nobody else asks:
+    /// a statement under way cannot be taken back, and who comes a moment later would wait as long as it runs. Where
+    /// there is one tenant only, as many as `max`.
+    pub max_per_tenant: Option<u32>,
     /// Seconds after which a connection nobody used is closed.
     pub idle_seconds: u64,
     /// Milliseconds a statement waits for a connection before it is told that the database is busy.
@@ -44,6 +48,7 @@ impl Default for Pool {
         Self {
             min: 2,
             max: None,
+            max_per_tenant: None,
             idle_seconds: 300,
             // Long enough to ride out a burst, short enough that a model is told before it gives up.
             acquire_timeout_ms: 5_000,
@@ -70,6 +75,11 @@ impl Pool {
         })
     }
 
+    /// Of these, connections in use for one tenant.
+    pub fn most_per_tenant(&self) -> u32 {
+        self.max_per_tenant.map_or(self.most().div_ceil(2), |most| most.min(self.most()))
+    }
+
     pub(crate) fn acquire_timeout(&self) -> Duration {
         Duration::from_millis(self.acquire_timeout_ms)
     }
@@ -86,6 +96,7 @@ impl Pool {
     pub(crate) fn fault(&self) -> Option<String> {
         let zero = [
             ("max", u64::from(self.most())),
+            ("max_per_tenant", u64::from(self.most_per_tenant())),
             ("idle_seconds", self.idle_seconds),
             ("acquire_timeout_ms", self.acquire_timeout_ms),
             ("statement_timeout_seconds", self.statement_timeout_seconds),
@@ -115,6 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_tenant_has_half_unless_told_otherwise() {
+        for (max, own, expected) in [(10, None, 5), (3, None, 2), (1, None, 1), (4, Some(4), 4), (4, Some(9), 4)] {
+            let pool = Pool { max: Some(max), max_per_tenant: own, ..Pool::default() };
+            assert_eq!(pool.most_per_tenant(), expected, "{max} {own:?}");
+        }
+    }
+
+    #[test]
     fn settings_that_cannot_work_are_named() {
         let check = |settings: Pool, part: Option<&str>| {
             let fault = settings.fault();
@@ -125,6 +144,7 @@ mod tests {
         check(default(), None);
         check(Pool { max: Some(0), min: 0, ..default() }, Some("`max`"));
         check(Pool { max: Some(1), ..default() }, Some("lower `min`"));
+        check(Pool { max_per_tenant: Some(0), ..default() }, Some("`max_per_tenant`"));
         check(Pool { rows: 0, ..default() }, Some("`rows`"));
         check(Pool { work_mem: "8MB -c role=postgres".into(), ..default() }, Some("`work_mem`"));
     }

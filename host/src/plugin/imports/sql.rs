@@ -50,7 +50,7 @@ impl sql::Host for CallState {
         self.meter.hold()?;
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
-        let task = tokio::spawn(async move { transaction.run(&statement, &parameters).await });
+        let task = tokio::spawn(transaction.start(statement, parameters));
         Ok(Ok(self.table.push(Pending(Some(task)))?))
     }
 }

@@ -16,6 +16,12 @@ fn limited(calls: u64) -> Ledger {
     Ledger::new(Quota { calls: Some(calls), ..Quota::default() }, true, false)
 }
 
+impl Ledger {
+    fn exhausted(&self, key: Key) -> Option<Measure> {
+        over(&self.quota, self.lock().get(key).map(|sheet| sheet.used()).unwrap_or_default())
+    }
+}
+
 fn count(ledger: &Ledger, key: Key, times: usize) {
     (0..times).for_each(|_| ledger.add(key, Amounts::ONE_CALL, false).unwrap());
 }
@@ -40,6 +46,21 @@ fn each_quota_is_used_up_by_its_own_kind() {
         assert_eq!(ledger.exhausted(key(1)), expected, "{quota:?} {used:?}");
         assert_eq!(ledger.is_limited(), quota != none);
     }
+}
+
+#[test]
+fn the_last_call_of_a_day_is_given_once() {
+    const QUOTA: u64 = 30;
+    let ledger = limited(QUOTA);
+    let admitted = std::thread::scope(|scope| {
+        let knocks = || (0..QUOTA).filter(|_| ledger.admit(key(1)).is_ok()).count();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(knocks)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(admitted as u64, QUOTA);
+    assert_eq!(ledger.admit(key(1)), Err(Stopped::Exhausted(Measure::Calls)));
+    ledger.add(key(1), Amounts::CALL_BACK, true).unwrap();
+    assert_eq!((ledger.admit(key(1)), ledger.admit(key(2))), (Ok(()), Ok(())));
 }
 
 #[test]
@@ -125,6 +146,7 @@ fn the_ledger_has_an_end_and_never_forgets_what_stands_nowhere_else() {
     assert!(fill(TODAY, 0, all));
     // Nothing is written: no room for one more, and those that are there go on.
     assert_eq!(ledger.add(key(all), Amounts::ONE_CALL, false), Err(Full));
+    assert_eq!(ledger.admit(key(all)), Err(Stopped::Full));
     assert!(ledger.add(key(0), Amounts::ONE_CALL, false).is_ok());
     // Some are written: they make room, and are read again when they come back.
     let written = ledger.take_unwritten(10);
@@ -140,8 +162,11 @@ fn the_ledger_has_an_end_and_never_forgets_what_stands_nowhere_else() {
 #[test]
 fn redis_is_told_what_it_has_not_counted_itself() {
     let ledger = Ledger::new(Quota::default(), true, true);
-    ledger.add(key(1), Amounts::ONE_CALL, true).unwrap();
+    ledger.admit(key(1)).unwrap();
     assert_eq!(ledger.take_unshared(10), []);
+    ledger.owe(key(1));
+    assert_eq!(ledger.take_unshared(10), [(key(1), calls(1))]);
+    assert_eq!(ledger.take_unwritten(10), [(key(1), calls(1))], "owed to Redis only");
     let rows = Amounts { rows: 7, ..Amounts::default() };
     ledger.add(key(1), rows, false).unwrap();
     let told = ledger.take_unshared(10);
