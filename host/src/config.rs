@@ -16,7 +16,7 @@ mod traffic;
 
 pub use audit::Audit;
 pub use database::{Database, Pool};
-pub use http::Http;
+pub use http::{Http, Network};
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
 pub use plugins::{Grant, Limits, Plugins};

@@ -2,7 +2,6 @@
 
 use super::spool::Cursor;
 use super::*;
-use crate::policy::Scope;
 use secrecy::SecretBox;
 use serde_json::json;
 use std::fs;
@@ -14,13 +13,13 @@ fn key() -> Key {
 
 fn call(request: &str) -> CallRecord {
     CallRecord {
-        request: request.to_owned(),
-        who: Who { issuer: "i".to_owned(), subject: "ann".to_owned(), roles: Vec::new() },
-        scope: Scope::All,
-        plugin: "p".to_owned(),
-        plugin_version: "1".to_owned(),
-        digest: "d".to_owned(),
-        tool: "t".to_owned(),
+        request: request.into(),
+        who: Who { issuer: "i".into(), subject: "ann".into(), roles: List::default() },
+        scope: Reach::All,
+        plugin: "p".into(),
+        plugin_version: "1".into(),
+        digest: "d".into(),
+        tool: "t".into(),
         arguments: Arguments::default(),
         statements: Statements::default(),
         rows: 0,

@@ -56,7 +56,7 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
         clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
         host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });
         if !first {
-            host.audit.event(Event::KeyRotated { key: keys.ticket_name() });
+            host.audit.event(Event::KeyRotated { key: keys.ticket_name().into() });
             tracing::info!(ticket.key = keys.ticket_name(), "new keys are in use");
         }
         first = false;
@@ -76,13 +76,13 @@ async fn policies(host: Arc<Host>) {
                     return;
                 }
                 host.plugins.announce();
-                host.audit.event(Event::PolicyReloaded { digest: host.policy.digest() });
+                host.audit.event(Event::PolicyReloaded { digest: host.policy.digest().into() });
             }
             refused = refusals.changed() => {
                 if refused.is_err() {
                     return;
                 }
-                host.audit.event(Event::PolicyRefused { digest: host.policy.digest() });
+                host.audit.event(Event::PolicyRefused { digest: host.policy.digest().into() });
             }
         }
     }
@@ -107,18 +107,18 @@ fn tell(host: &Host, before: &Published, now: &Published) {
     let digests: BTreeMap<&str, &str> = before.plugins.values().map(|p| (&*p.name, p.digest.as_str())).collect();
     for plugin in now.plugins.values().filter(|p| digests.get(&*p.name) != Some(&p.digest.as_str())) {
         host.audit.event(Event::PluginPublished {
-            plugin: plugin.name.to_string(),
-            plugin_version: plugin.version.clone(),
-            digest: plugin.digest.clone(),
+            plugin: (&*plugin.name).into(),
+            plugin_version: (&plugin.version).into(),
+            digest: (&plugin.digest).into(),
         });
     }
     for (name, why) in &now.refused {
         if before.refused.get(name).is_none_or(|known| known.digest != why.digest || known.step != why.step) {
             host.audit.event(Event::PluginRefused {
-                plugin: why.plugin.clone(),
-                plugin_version: String::new(),
-                digest: why.digest.clone(),
-                step: why.step.to_owned(),
+                plugin: (&why.plugin).into(),
+                plugin_version: "".into(),
+                digest: (&why.digest).into(),
+                step: why.step.into(),
             });
         }
     }

@@ -1,6 +1,7 @@
 //! What one call asked of the database: for its account and for the record of it.
 
 use super::fault::{SqlCode, SqlError};
+use super::gate::Reason;
 use super::rows::Rows;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Ran {
     pub time: Duration,
     /// How it failed, where it did.
     pub failed: Option<SqlCode>,
+    /// The gate's rule it broke, where it broke one.
+    pub rule: Option<Reason>,
 }
 
 /// The statements of one call, in the order they ended. As many as a call may start.
@@ -34,6 +37,7 @@ impl Tally {
             bytes: rows.map_or(0, |rows| rows.bytes() as u64),
             time,
             failed: outcome.as_ref().err().map(|error| error.code),
+            rule: outcome.as_ref().err().and_then(|error| error.rule),
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
     }
