@@ -219,6 +219,27 @@ async fn a_full_spool_refuses_calls_and_loses_none() {
 }
 
 #[tokio::test]
+async fn a_small_spool_takes_records_again_once_it_is_shipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = open(&dir, |settings| (settings.max_spool_bytes, settings.queue) = (256 << 10, 16));
+    let spool = spools(&dir).remove(0);
+    for _ in 0..3 {
+        fill(&audit).await;
+        until(|| audit.status().unwrap().stuck).await;
+        // What the shipper does once the database has everything.
+        let (mut cursor, mut head) = (Cursor::after(&spool, 0), None);
+        while let Some(link) = cursor.read(u64::MAX).unwrap().pop() {
+            head = Some(chain::Head { seq: link.seq, mac: link.mac });
+        }
+        let freed = spool::release(&spool, head.unwrap(), false).unwrap();
+        audit.0.as_ref().unwrap().shared.bytes.fetch_sub(freed, Ordering::Relaxed);
+        until(|| !audit.status().unwrap().stuck).await;
+    }
+    audit.close().await;
+    assert_eq!(audit.status().unwrap().lost, 0);
+}
+
+#[tokio::test]
 async fn where_it_is_not_required_calls_go_on_and_the_trail_says_what_was_lost() {
     let dir = tempfile::tempdir().unwrap();
     let small = |settings: &mut config::Audit| {
