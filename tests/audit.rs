@@ -5,11 +5,12 @@ mod tampering;
 
 use crate::harness::shared;
 use crate::patience::soon;
-use rowhouse::audit::{Arguments, Audit, CallRecord, Event, Fault, Statements, Status, Verdict, Which, Who, verify};
+use rowhouse::audit::{
+    Arguments, Audit, CallRecord, Event, Fault, List, Reach, Statements, Status, Verdict, Which, Who, verify,
+};
 use rowhouse::clerk::Clerk;
 use rowhouse::config;
 use rowhouse::keys::Key;
-use rowhouse::policy::Scope;
 use secrecy::SecretBox;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -102,13 +103,13 @@ async fn admin() -> Client {
 
 fn call(request: &str) -> CallRecord {
     CallRecord {
-        request: request.to_owned(),
-        who: Who { issuer: "i".to_owned(), subject: "ann".to_owned(), roles: Vec::new() },
-        scope: Scope::All,
-        plugin: "p".to_owned(),
-        plugin_version: "1".to_owned(),
-        digest: "d".to_owned(),
-        tool: "t".to_owned(),
+        request: request.into(),
+        who: Who { issuer: "i".into(), subject: "ann".into(), roles: List::default() },
+        scope: Reach::All,
+        plugin: "p".into(),
+        plugin_version: "1".into(),
+        digest: "d".into(),
+        tool: "t".into(),
         arguments: Arguments::default(),
         statements: Statements::default(),
         rows: 0,

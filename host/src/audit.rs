@@ -15,9 +15,11 @@ mod arguments;
 mod books;
 mod chain;
 mod flood;
+mod health;
 mod read;
 mod record;
 mod shipper;
+mod short;
 mod spool;
 mod verify;
 mod writer;
@@ -26,8 +28,10 @@ mod writer;
 mod tests;
 
 pub use arguments::Arguments;
+pub use health::{Backlog, Status, backlog};
 pub use read::{Exported, Part, Tail, export};
-pub use record::{CallRecord, Entry, Event, Statement, Statements, VERSION, Who};
+pub use record::{CallRecord, Cause, Entry, Event, Reach, Statement, Statements, VERSION, Who};
+pub use short::{LIST, List, Short, TEXT};
 pub use verify::{Fault, Verdict, Which, verify};
 
 use crate::clerk::{Clerk, Gone};
@@ -36,12 +40,13 @@ use crate::error::{CallError, Code};
 use crate::keys::Key;
 use arguments::Sealer;
 use flood::Flood;
+use health::Outage;
 use record::Stamped;
 use serde_json::{Map, Value};
 use shipper::Shipper;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -90,45 +95,6 @@ impl Error {
     }
 }
 
-/// Something that stopped working and is said once, not once a second.
-#[derive(Default)]
-struct Outage(AtomicBool);
-
-impl Outage {
-    fn began(&self, what: &str, error: &Error) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::error!(error = error as &dyn std::error::Error, "cannot {what}");
-        }
-    }
-
-    fn ended(&self, what: &str) {
-        if self.0.swap(false, Ordering::Relaxed) {
-            tracing::info!("{what}");
-        }
-    }
-}
-
-/// What lies in a spool, as the doctor sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Records the database does not have yet.
-    pub records: u64,
-    /// Records the database has otherwise: somebody wrote rows under this host's numbers.
-    pub conflicts: u64,
-}
-
-/// What waits in the spools below this directory, those of processes that died included. Nothing where there is none.
-///
-/// # Errors
-/// A spool that cannot be read.
-pub fn backlog(spool: &Path) -> Result<Backlog, Error> {
-    if !spool.exists() {
-        return Ok(Backlog::default());
-    }
-    let (records, conflicts) = spool::waiting(spool).map_err(|e| Error::spool(spool, e))?;
-    Ok(Backlog { records, conflicts })
-}
-
 /// What the parts know of each other.
 struct Shared {
     node: Uuid,
@@ -154,30 +120,13 @@ impl Shared {
     }
 }
 
-/// How the trail is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// This process's own chain.
-    pub node: Uuid,
-    /// Records on disk that the database does not have yet, those left by processes that died included.
-    pub spooled: u64,
-    /// Bytes of this process's spool; shipped records stay until their segment is full.
-    pub spool_bytes: u64,
-    /// Records the database got from this process.
-    pub shipped: u64,
-    /// Records that could be written nowhere.
-    pub lost: u64,
-    /// Records whose number the database has for another record; they are kept in the spool, in the file `conflict`.
-    pub conflicts: u64,
-    /// Whether nothing can be written anywhere right now.
-    pub stuck: bool,
-}
-
 struct Inner {
     queue: mpsc::Sender<Stamped>,
     shared: Arc<Shared>,
     sealer: Sealer,
     required: bool,
+    /// Whether addresses are recorded.
+    remote: bool,
     closing: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -231,6 +180,7 @@ impl Audit {
             shared: Arc::clone(&shared),
             most: settings.max_spool_bytes,
             required: settings.required,
+            remote: settings.remote,
             clerk: clerk.clone(),
             written,
             closing: closing.clone(),
@@ -245,6 +195,7 @@ impl Audit {
             shared,
             sealer: Sealer::new(key),
             required: settings.required,
+            remote: settings.remote,
             closing,
             tasks: Mutex::new(tasks),
         };
@@ -274,13 +225,20 @@ impl Audit {
         Ok(Reservation { place, shared: Some(Arc::clone(&inner.shared)), draft: None })
     }
 
-    /// Something happened. Never waits: of each kind 50 a second are kept, and more are summed up in one record a
-    /// second; what finds no place is counted as lost.
+    /// Something happened. Never waits: of each kind 50 a second are kept, and the first few of each cause beyond that;
+    /// more are summed up once a second, by whom they are; what finds no place is counted as lost.
     pub fn event(&self, event: Event) {
         let Some(inner) = &self.0 else { return };
-        if !inner.shared.flood.admits(event.kind(), Instant::now()) {
+        if !inner.shared.flood.admits(event.kind(), event.cause(), Instant::now()) {
             return;
         }
+        // Told apart by it, and kept only where that is wanted.
+        let event = match event {
+            Event::TokenRejected { reason, remote } => {
+                Event::TokenRejected { reason, remote: remote.filter(|_| inner.remote) }
+            }
+            other => other,
+        };
         if inner.queue.try_send(Stamped::now(Entry::Event(event))).is_err() {
             inner.shared.lose();
         }

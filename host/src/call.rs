@@ -2,7 +2,7 @@
 
 mod record;
 
-use crate::audit::{Audit, Event, Who};
+use crate::audit::{Audit, Event, List, Short, Who};
 use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::identity::{Identity, Principal};
@@ -139,7 +139,7 @@ impl Host {
     /// The tool and the right to call it.
     fn permit(&self, who: &Arc<Principal>, request: &Request) -> Result<(Arc<Loaded>, Arc<Tool>, Permit), CallError> {
         let unknown = || {
-            let (request, tool) = (request.id.clone(), request.tool.clone());
+            let (request, tool) = (Short::new(&request.id), Short::new(&request.tool));
             self.audit.event(Event::ToolForbidden { request, who: Who::from(&**who), tool });
         };
         let absent = || CallError::unknown_tool(&request.tool);
@@ -157,7 +157,7 @@ impl Host {
             Denied::Tenant => {
                 let tenants = request.tenants.iter().flatten().copied().take(1);
                 for tenant in tenants {
-                    let (request, who) = (request.id.clone(), Who::from(&**who));
+                    let (request, who) = (Short::new(&request.id), Who::from(&**who));
                     self.audit.event(Event::TenantForbidden { request, who, tenant });
                 }
                 CallError::new(Code::Authorization, denied.to_string())
@@ -165,6 +165,9 @@ impl Host {
         })?;
         // A transport says so before it comes to this; here it is held for those that do not.
         if let Some(scopes) = self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name))) {
+            let (name, tool) = (Some(Short::new(&request.id)), Some(Short::new(&request.tool)));
+            let needs = List::texts(&scopes);
+            self.audit.event(Event::ScopeLacking { request: name, who: Who::from(&**who), tool, needs });
             let text = format!("this tool needs a token with the scopes: {}", scopes.join(" "));
             return Err(CallError::new(Code::Authorization, text));
         }
@@ -176,8 +179,8 @@ impl Host {
         let admitted = self.traffic.admit(&Charge::of_permit(permit), deadline, &request.cancelled).await;
         admitted.map_err(|refused| {
             if let Some(limit) = refused.limit {
-                let (request, who) = (request.id.clone(), Who::from(&**permit.principal()));
-                self.audit.event(Event::LimitBreached { request, who, limit: limit.to_owned() });
+                let (request, who) = (Short::new(&request.id), Who::from(&**permit.principal()));
+                self.audit.event(Event::LimitBreached { request, who, limit: limit.into() });
             }
             refused.error
         })

@@ -18,7 +18,7 @@ mod traffic;
 pub use audit::Audit;
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
-pub use http::Http;
+pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;

@@ -368,10 +368,7 @@ impl TenantTx {
         if self.database.0.lowered.gate() {
             return Ok(String::new());
         }
-        let checked = self.database.0.gate.load().check_as(statement, &may_read).map_err(|refusal| {
-            let code = if refusal.syntax { SqlCode::Invalid } else { SqlCode::Rejected };
-            SqlError::new(code, refusal.message).at(refusal.position)
-        })?;
+        let checked = self.database.0.gate.load().check_as(statement, &may_read).map_err(SqlError::refused)?;
         if checked.parameters as usize > parameters.len() {
             let (uses, given) = (checked.parameters, parameters.len());
             return invalid(format!("the statement uses ${uses}, but {given} parameters were given"));

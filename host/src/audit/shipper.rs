@@ -48,10 +48,24 @@ struct Load {
 }
 
 impl Load {
-    fn of(dir: &Path, node: Uuid) -> io::Result<Self> {
-        let seq = spool::shipped(dir)?.map_or(0, |head| head.seq);
+    async fn of(dir: &Path, node: Uuid) -> Result<Self, Error> {
+        let seq = shipped(dir).await?.map_or(0, |head| head.seq);
         Ok(Self { dir: dir.to_owned(), node, cursor: Cursor::after(dir, seq) })
     }
+}
+
+/// Work on files, on a thread that may wait for the disk.
+async fn on_disk<T: Send + 'static>(
+    dir: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let own = dir.to_owned();
+    spawn_blocking(move || work(&own)).await.map_err(Error::Task)?.map_err(|e| Error::spool(dir, e))
+}
+
+/// The last record the database is known to have.
+async fn shipped(dir: &Path) -> Result<Option<Head>, Error> {
+    on_disk(dir, spool::shipped).await
 }
 
 impl Shipper {
@@ -64,9 +78,9 @@ impl Shipper {
                 tracing::error!(error = &error as &dyn std::error::Error, spool = %spool.dir().display(), "an audit spool cannot be read; `rowhouse audit verify` shows what is missing");
             }
         }
-        let mut load = match Load::of(&dir, node) {
+        let mut load = match Load::of(&dir, node).await {
             Ok(load) => load,
-            Err(error) => return self.shared.disk.began("read the audit spool", &Error::spool(&dir, error)),
+            Err(error) => return self.shared.disk.began("read the audit spool", &error, self.lost()),
         };
         loop {
             // Asked before the number: once closed, nothing comes after it.
@@ -76,7 +90,7 @@ impl Shipper {
                 Ok(true) => self.shared.database.ended("the audit trail is shipped again"),
                 Ok(false) if closed => {
                     if let Err(error) = self.release(&load, last, true).await {
-                        self.shared.disk.began("clear the audit spool", &error);
+                        self.shared.disk.began("clear the audit spool", &error, self.lost());
                     }
                     return;
                 }
@@ -86,7 +100,7 @@ impl Shipper {
                     }
                 }
                 Err(error) => {
-                    self.shared.database.began("ship the audit trail (records wait on disk)", &error);
+                    self.shared.database.began("ship the audit trail (records wait on disk)", &error, self.lost());
                     // What is not shipped stays on disk for the next start.
                     if closed {
                         return;
@@ -97,6 +111,11 @@ impl Shipper {
         }
     }
 
+    /// Records lost for good until now.
+    fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
     /// Whether the writer is done.
     fn closed(&self) -> bool {
         self.written.has_changed().is_err()
@@ -104,14 +123,14 @@ impl Shipper {
 
     /// Ship a spool nobody writes to any more.
     async fn finish(&mut self, dir: &Path, node: Uuid, last: u64) -> Result<(), Error> {
-        let mut load = Load::of(dir, node).map_err(|e| Error::spool(dir, e))?;
+        let mut load = Load::of(dir, node).await?;
         loop {
             match self.ship(&mut load, last).await {
                 Ok(true) => self.shared.database.ended("the audit trail is shipped again"),
                 Ok(false) => return self.release(&load, last, true).await,
                 Err(error @ Error::Spool { .. }) => return Err(error),
                 Err(error) => {
-                    self.shared.database.began("ship the audit trail (records wait on disk)", &error);
+                    self.shared.database.began("ship the audit trail (records wait on disk)", &error, self.lost());
                     if self.closed() {
                         return Ok(());
                     }
@@ -124,10 +143,7 @@ impl Shipper {
     /// Ship one batch; whether there was one.
     async fn ship(&self, load: &mut Load, last: u64) -> Result<bool, Error> {
         let mut cursor = load.cursor.clone();
-        let (cursor, links) = spawn_blocking(move || cursor.read(last).map(|links| (cursor, links)))
-            .await
-            .map_err(Error::Task)?
-            .map_err(|e| Error::spool(&load.dir, e))?;
+        let (cursor, links) = on_disk(&load.dir, move |_| cursor.read(last).map(|links| (cursor, links))).await?;
         let Some(end) = links.last() else {
             load.cursor = cursor;
             return Ok(false);
@@ -138,7 +154,7 @@ impl Shipper {
         if !taken.is_empty() {
             let lines: Vec<String> =
                 links.iter().filter(|link| taken.contains(&link.seq)).filter_map(|link| link.to_line().ok()).collect();
-            self.conflict(load, &lines).map_err(|e| Error::spool(&load.dir, e))?;
+            self.conflict(load, lines).await?;
         }
         self.release_to(load, head, false).await?;
         load.cursor = cursor;
@@ -148,31 +164,34 @@ impl Shipper {
     }
 
     /// The database holds other records under these numbers: keep ours beside, and never continue this chain again.
-    fn conflict(&self, load: &Load, lines: &[String]) -> io::Result<()> {
-        self.shared.conflicts.fetch_add(lines.len() as u64, Ordering::Relaxed);
-        let path = load.dir.join("conflict");
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        file.write_all(lines.concat().as_bytes())?;
-        file.sync_all()?;
-        spool::retire(&load.dir)?;
-        tracing::error!(node = %load.node, records = lines.len(), file = %path.display(), "the audit trail holds other records under this node's numbers: the spool was restored from a backup, or rows were made up; ours are in this file, and the next start begins a new chain");
+    async fn conflict(&self, load: &Load, lines: Vec<String>) -> Result<(), Error> {
+        let (records, file) = (lines.len(), load.dir.join("conflict"));
+        self.shared.conflicts.fetch_add(records as u64, Ordering::Relaxed);
+        on_disk(&load.dir, move |dir| keep_aside(dir, &lines.concat())).await?;
+        tracing::error!(node = %load.node, records, file = %file.display(), "the audit trail holds other records under this node's numbers: the spool was restored from a backup, or rows were made up; ours are in this file, and the next start begins a new chain");
         Ok(())
     }
 
     async fn release(&self, load: &Load, last: u64, all: bool) -> Result<(), Error> {
-        match spool::shipped(&load.dir).map_err(|e| Error::spool(&load.dir, e))? {
+        match shipped(&load.dir).await? {
             Some(head) if head.seq == last => self.release_to(load, head, all).await,
             _ => Ok(()),
         }
     }
 
     async fn release_to(&self, load: &Load, head: Head, all: bool) -> Result<(), Error> {
-        let dir = load.dir.clone();
-        let freed = spawn_blocking(move || spool::release(&dir, head, all)).await.map_err(Error::Task)?;
-        let freed = freed.map_err(|e| Error::spool(&load.dir, e))?;
+        let freed = on_disk(&load.dir, move |dir| spool::release(dir, head, all)).await?;
         if load.node == self.shared.node {
             self.shared.bytes.fetch_sub(freed, Ordering::Relaxed);
         }
         Ok(())
     }
+}
+
+/// Add lines to the file `conflict`, and retire the spool.
+fn keep_aside(dir: &Path, lines: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(dir.join("conflict"))?;
+    file.write_all(lines.as_bytes())?;
+    file.sync_all()?;
+    spool::retire(dir)
 }

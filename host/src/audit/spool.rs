@@ -13,7 +13,7 @@ mod segment;
 pub(super) use segment::Cursor;
 
 use super::Error;
-use super::chain::{Chain, Head, Seal};
+use super::chain::{Chain, Head, Link, Seal};
 use crate::keys::Key;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -93,10 +93,20 @@ pub(super) fn nodes(root: &Path) -> io::Result<Vec<Uuid>> {
     Ok(found)
 }
 
-/// Records of all nodes that the database does not have yet, and records it has otherwise. Reads beside processes that
-/// write: a snapshot that may be a moment old.
-pub(super) fn waiting(root: &Path) -> io::Result<(u64, u64)> {
-    let (mut records, mut conflicts) = (0, 0);
+/// What [`waiting`] found.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Records of all nodes that the database does not have yet.
+    pub(super) records: u64,
+    /// The first of them, of each node.
+    pub(super) first: Vec<Link>,
+    /// Records the database has otherwise.
+    pub(super) conflicts: u64,
+}
+
+/// What waits in the spools below `root`. Reads beside processes that write: a snapshot that may be a moment old.
+pub(super) fn waiting(root: &Path) -> io::Result<Waiting> {
+    let mut found = Waiting::default();
     let lines = |path: &Path| -> io::Result<u64> {
         Ok(std::io::BufRead::split(io::BufReader::new(File::open(path)?), b'\n').count() as u64)
     };
@@ -105,14 +115,15 @@ pub(super) fn waiting(root: &Path) -> io::Result<(u64, u64)> {
         let known = shipped(&dir)?.map_or(0, |head| head.seq);
         if let Some(first) = segment::list(&dir)?.last() {
             let last = (first - 1) + lines(&segment::path(&dir, *first))?;
-            records += last.saturating_sub(known);
+            found.records += last.saturating_sub(known);
         }
+        found.first.extend(Cursor::after(&dir, known).read(u64::MAX)?.into_iter().next());
         let conflict = dir.join("conflict");
         if conflict.exists() {
-            conflicts += lines(&conflict)?;
+            found.conflicts += lines(&conflict)?;
         }
     }
-    Ok((records, conflicts))
+    Ok(found)
 }
 
 /// The last record the database is known to have.
@@ -149,12 +160,20 @@ pub(super) fn release(dir: &Path, head: Head, all: bool) -> io::Result<u64> {
     for (at, first) in segments.iter().enumerate() {
         // A segment ends where the next begins; the last is open-ended, and may be written to.
         if segments.get(at + 1).map_or(all, |next| *next <= head.seq + 1) {
-            let path = segment::path(dir, *first);
-            freed += std::fs::metadata(&path)?.len();
-            std::fs::remove_file(path)?;
+            freed += remove(&segment::path(dir, *first))?;
         }
     }
     Ok(freed)
+}
+
+/// Remove a segment; the bytes that gave free. The writer and the shipper may both come to it: whoever is second frees
+/// nothing.
+fn remove(path: &Path) -> io::Result<u64> {
+    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(0) } else { Err(error) };
+    match std::fs::metadata(path) {
+        Ok(data) => std::fs::remove_file(path).map(|()| data.len()).or_else(gone),
+        Err(error) => gone(error),
+    }
 }
 
 /// Never write to this spool again after this process: the database holds other records under its numbers (a directory
@@ -205,6 +224,16 @@ impl Spool {
             .into_iter()
             .map(|first| std::fs::metadata(segment::path(&self.dir, first)).map(|data| data.len()));
         sizes.sum()
+    }
+
+    /// Where the database has every record, close the segment that is written to and remove all of them: the open one
+    /// never ends while nothing fits into it. Returns the bytes given free.
+    pub(super) fn clear(&mut self) -> io::Result<u64> {
+        if shipped(&self.dir)?.is_none_or(|head| head.seq != self.chain.head().seq) {
+            return Ok(0);
+        }
+        self.open = None;
+        segment::list(&self.dir)?.into_iter().map(|first| remove(&segment::path(&self.dir, first))).sum()
     }
 
     /// Write lines that take the chain to `chain`, and wait until the disk has them. All of them or none.

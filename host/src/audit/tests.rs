@@ -2,7 +2,6 @@
 
 use super::spool::Cursor;
 use super::*;
-use crate::policy::Scope;
 use secrecy::SecretBox;
 use serde_json::json;
 use std::fs;
@@ -14,13 +13,13 @@ fn key() -> Key {
 
 fn call(request: &str) -> CallRecord {
     CallRecord {
-        request: request.to_owned(),
-        who: Who { issuer: "i".to_owned(), subject: "ann".to_owned(), roles: Vec::new() },
-        scope: Scope::All,
-        plugin: "p".to_owned(),
-        plugin_version: "1".to_owned(),
-        digest: "d".to_owned(),
-        tool: "t".to_owned(),
+        request: request.into(),
+        who: Who { issuer: "i".into(), subject: "ann".into(), roles: List::default() },
+        scope: Reach::All,
+        plugin: "p".into(),
+        plugin_version: "1".into(),
+        digest: "d".into(),
+        tool: "t".into(),
         arguments: Arguments::default(),
         statements: Statements::default(),
         rows: 0,
@@ -217,6 +216,27 @@ async fn a_full_spool_refuses_calls_and_loses_none() {
     let status = audit.status().unwrap();
     assert!(status.spool_bytes <= 256 << 10, "{status:?}");
     assert_eq!(told(&spools(&dir)[0]).len() + status.lost as usize, accepted);
+}
+
+#[tokio::test]
+async fn a_small_spool_takes_records_again_once_it_is_shipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = open(&dir, |settings| (settings.max_spool_bytes, settings.queue) = (256 << 10, 16));
+    let spool = spools(&dir).remove(0);
+    for _ in 0..3 {
+        fill(&audit).await;
+        until(|| audit.status().unwrap().stuck).await;
+        // What the shipper does once the database has everything.
+        let (mut cursor, mut head) = (Cursor::after(&spool, 0), None);
+        while let Some(link) = cursor.read(u64::MAX).unwrap().pop() {
+            head = Some(chain::Head { seq: link.seq, mac: link.mac });
+        }
+        let freed = spool::release(&spool, head.unwrap(), false).unwrap();
+        audit.0.as_ref().unwrap().shared.bytes.fetch_sub(freed, Ordering::Relaxed);
+        until(|| !audit.status().unwrap().stuck).await;
+    }
+    audit.close().await;
+    assert_eq!(audit.status().unwrap().lost, 0);
 }
 
 #[tokio::test]

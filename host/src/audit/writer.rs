@@ -1,10 +1,12 @@
 //! From the queue to the disk: the one place where records get their number and their seal.
 
 use super::chain::Chain;
+use super::flood::Sum;
 use super::record::{Entry, Event, Stamped};
 use super::spool::Spool;
 use super::{Error, Shared, books};
 use crate::clerk::Clerk;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub(super) struct Writer {
     /// Bytes the spool may hold.
     pub(super) most: u64,
     pub(super) required: bool,
+    /// Whether addresses are recorded.
+    pub(super) remote: bool,
     pub(super) clerk: Option<Clerk>,
     /// Tells the shipper which record the disk has.
     pub(super) written: watch::Sender<u64>,
@@ -90,7 +94,14 @@ impl Writer {
                 while let Ok(queued) = self.queue.try_recv() {
                     batch.push(queued);
                 }
-                return self.lose(&batch);
+                self.lose(&batch);
+                if !batch.is_empty() {
+                    tracing::error!(
+                        records = batch.len(),
+                        "these audit records could be written nowhere when the host stopped, and are lost"
+                    );
+                }
+                return;
             }
         }
     }
@@ -107,10 +118,13 @@ impl Writer {
             let (seq, mac) = (chain.head().seq, hex::encode(chain.head().mac));
             batch.insert(0, own(Event::ChainClosed { chain: chain.node(), seq, mac }));
         }
+        let before = batch.len();
         let (spool, mut batch, outcome) = self.to_disk(spool, batch).await?;
+        if batch.len() < before {
+            *direct = None;
+        }
         let stuck = match outcome {
             Ok(()) => {
-                *direct = None;
                 self.shared.disk.ended("the audit spool takes records again");
                 self.shared.stuck.send_replace(false);
                 return Ok((spool, Vec::new()));
@@ -123,7 +137,8 @@ impl Writer {
         if let Stuck::Disk(error) = &stuck {
             match self.to_database(spool.chain(), direct, &batch).await {
                 Ok(()) => {
-                    self.shared.disk.began("write the audit spool (records go straight to the database)", error);
+                    let what = "write the audit spool (records go straight to the database)";
+                    self.shared.disk.began(what, error, self.lost());
                     self.shared.stuck.send_replace(false);
                     return Ok((spool, Vec::new()));
                 }
@@ -136,7 +151,8 @@ impl Writer {
             Stuck::Full => Error::Full(self.most),
             Stuck::Disk(error) => error,
         };
-        self.shared.disk.began("write the audit trail", &error);
+        let what = if self.required { "write the audit trail (calls are refused)" } else { "write the audit trail" };
+        self.shared.disk.began(what, &error, self.lost());
         if self.required {
             self.shared.stuck.send_replace(true);
             return Ok((spool, batch));
@@ -145,32 +161,32 @@ impl Writer {
         Ok((spool, Vec::new()))
     }
 
-    /// Seal the batch and write it, all or nothing.
+    /// Seal the batch and write it, piece by piece; what is left of it, and why.
     async fn to_disk(
         &self,
         mut spool: Spool,
-        batch: Vec<Stamped>,
+        mut batch: Vec<Stamped>,
     ) -> Result<(Spool, Vec<Stamped>, Result<(), Stuck>), Error> {
         let (shared, most) = (Arc::clone(&self.shared), self.most);
         let write = move || {
-            let outcome = seal(spool.chain(), &batch).map_err(Stuck::Disk).and_then(|(chain, lines)| {
-                let bytes = lines.len() as u64;
-                if shared.bytes.load(Ordering::Relaxed) + bytes > most {
-                    return Err(Stuck::Full);
-                }
-                let dir = spool.dir().to_owned();
-                spool.append(chain, &lines).map_err(|e| Stuck::Disk(Error::spool(&dir, e)))?;
-                shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-                shared.waiting.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                Ok(())
-            });
+            let (mut done, mut outcome) = (0, Ok(()));
+            while outcome.is_ok() && done < batch.len() {
+                outcome = append(&mut spool, &batch[done..], &shared, most).map(|count| done += count);
+            }
+            batch.drain(..done);
             (spool, batch, outcome)
         };
         let (spool, batch, outcome) = spawn_blocking(write).await.map_err(Error::Task)?;
-        if outcome.is_ok() {
-            self.written.send_replace(spool.chain().head().seq);
-        }
+        self.written.send_if_modified(|last| {
+            let head = spool.chain().head().seq;
+            std::mem::replace(last, head) != head
+        });
         Ok((spool, batch, outcome))
+    }
+
+    /// Records lost for good until now.
+    fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
     }
 
     /// The disk fails: under a node of its own, so that no number can be given out twice whatever becomes of the disk.
@@ -198,9 +214,9 @@ impl Writer {
 
     /// What there is to say of events that were not kept one by one.
     fn sums(&self) -> Vec<Stamped> {
-        let suppressed = self.shared.flood.take().into_iter();
+        let sums = self.shared.flood.take(self.remote).into_iter();
         let mut sums: Vec<_> =
-            suppressed.map(|(kind, suppressed)| own(Event::Suppressed { kind, suppressed })).collect();
+            sums.map(|Sum { kind, of, suppressed }| own(Event::Suppressed { kind, suppressed, of })).collect();
         let lost = self.shared.unsaid.swap(0, Ordering::Relaxed);
         if lost > 0 {
             sums.push(own(Event::RecordsLost { lost }));
@@ -225,12 +241,38 @@ fn own(event: Event) -> Stamped {
     Stamped::now(Entry::Event(event))
 }
 
-/// The chain after the batch, and the batch as lines.
-fn seal(chain: &Chain, batch: &[Stamped]) -> Result<(Chain, String), Error> {
-    let (mut chain, mut lines) = (chain.clone(), String::new());
-    for entry in batch {
-        let record = entry.to_json(chain.node())?;
-        lines.push_str(&chain.add(record).to_line()?);
+/// Seal the first records of a batch and write them, all or none; how many. One at least, and no more than an eighth of
+/// the spool: a piece must not stay in a segment that is too large to go.
+fn append(spool: &mut Spool, batch: &[Stamped], shared: &Shared, most: u64) -> Result<usize, Stuck> {
+    let (chain, lines, count) = seal(spool.chain(), batch, most / 8).map_err(Stuck::Disk)?;
+    let failed = |dir: &Path, error| Stuck::Disk(Error::spool(dir, error));
+    let (dir, bytes) = (spool.dir().to_owned(), lines.len() as u64);
+    let full = || shared.bytes.load(Ordering::Relaxed) + bytes > most;
+    if full() {
+        let freed = spool.clear().map_err(|e| failed(&dir, e))?;
+        shared.bytes.fetch_sub(freed, Ordering::Relaxed);
     }
-    Ok((chain, lines))
+    if full() {
+        return Err(Stuck::Full);
+    }
+    spool.append(chain, &lines).map_err(|e| failed(&dir, e))?;
+    shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+    shared.waiting.fetch_add(count as u64, Ordering::Relaxed);
+    Ok(count)
+}
+
+/// The beginning of a batch, of this many bytes but one record at least: the chain after it, its lines, and how many
+/// records they are.
+fn seal(chain: &Chain, batch: &[Stamped], most: u64) -> Result<(Chain, String, usize), Error> {
+    let (mut chain, mut lines, mut count) = (chain.clone(), String::new(), 0);
+    for entry in batch {
+        let mut next = chain.clone();
+        let line = next.add(entry.to_json(chain.node())?).to_line()?;
+        if count > 0 && (lines.len() + line.len()) as u64 > most {
+            break;
+        }
+        lines.push_str(&line);
+        (chain, count) = (next, count + 1);
+    }
+    Ok((chain, lines, count))
 }

@@ -1,10 +1,11 @@
 //! What is left of a call when it is over: its record, and what it is charged.
 
 use super::Request;
-use crate::audit::{Arguments, Audit, CallRecord, Event, Reservation, Statement, Statements, Who};
+use crate::audit::{Arguments, Audit, CallRecord, Event, Reach, Reservation, Short, Statement, Statements, Who};
 use crate::error::{CallError, Code};
 use crate::plugin::{Answer, Loaded, Part, Tool};
 use crate::policy::Permit;
+use crate::query::gate::Reason;
 use crate::query::{Ran, SqlCode, TenantTx};
 use crate::traffic::{Pass, Usage};
 use serde_json::{Map, Value};
@@ -61,13 +62,13 @@ impl<'a> Record<'a> {
     ) -> Result<Self, CallError> {
         let place = audit.reserve(deadline).await?;
         let record = CallRecord {
-            request: request.id.clone(),
+            request: Short::new(&request.id),
             who: Who::from(&**permit.principal()),
-            scope: permit.scope().clone(),
-            plugin: plugin.name.to_string(),
-            plugin_version: plugin.version.clone(),
-            digest: plugin.digest.clone(),
-            tool: permit.tool().to_owned(),
+            scope: Reach::from(permit.scope()),
+            plugin: Short::new(&plugin.name),
+            plugin_version: Short::new(&plugin.version),
+            digest: Short::new(&plugin.digest),
+            tool: Short::new(permit.tool()),
             arguments: Arguments::default(),
             statements: Statements::default(),
             rows: 0,
@@ -93,7 +94,7 @@ impl<'a> Record<'a> {
             self.record.rows += one.rows;
             self.record.database += one.time;
             self.record.statements.push(Statement {
-                fingerprint: one.fingerprint.clone().unwrap_or_default(),
+                fingerprint: Short::new(one.fingerprint.as_deref().unwrap_or_default()),
                 rows: one.rows,
                 took: one.time,
                 outcome: one.failed.map(Code::from),
@@ -103,7 +104,7 @@ impl<'a> Record<'a> {
                     request: self.record.request.clone(),
                     who: self.record.who.clone(),
                     tool: self.record.tool.clone(),
-                    reason: one.fingerprint.as_ref().map_or("gate", |_| "database").to_owned(),
+                    reason: one.rule.map_or("database", Reason::as_str),
                 });
             }
         }

@@ -88,7 +88,7 @@ pub(super) async fn run(
                 println!("{token}");
             }
             // Shown first: it is kept nowhere, and a record may take a while.
-            super::tell(settings, ground, Event::ApiKeyMade { key: made.id }).await;
+            super::tell(settings, ground, Event::ApiKeyMade { key: made.id.into() }).await;
             if !settings.identity.api_keys {
                 eprintln!("note: this host does not believe API keys (identity.api_keys = false)");
             }
@@ -119,7 +119,7 @@ pub(super) async fn run(
             if !api_key::revoke(admin, &id).await.map_err(|e| anyhow::anyhow!(e))? {
                 bail!("there is no key {id:?}, or it was taken back before; `rowhouse api-key list` shows them");
             }
-            super::tell(settings, ground, Event::ApiKeyRevoked { key: id.clone() }).await;
+            super::tell(settings, ground, Event::ApiKeyRevoked { key: id.as_str().into() }).await;
             println!("taken back: {id}");
         }
     }

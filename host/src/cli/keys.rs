@@ -119,7 +119,7 @@ async fn with(settings: &Settings, ground: &Ground, which: Which, grace: u32) ->
         Which::Issuer => issuer(settings, grace),
         Which::Context => {
             let kid = shape::rotate_context_key(&admin).await?;
-            super::tell(settings, ground, Event::KeyRotated { key: format!("context {kid}") }).await;
+            super::tell(settings, ground, Event::KeyRotated { key: format!("context {kid}").into() }).await;
             Ok(Said {
                 text: format!("context key {kid}: in use; the one before it ends in ten minutes"),
                 json: serde_json::json!({ "rotated": "context", "name": kid, "grace_seconds": 600 }),
@@ -175,7 +175,7 @@ async fn ticket(settings: &Settings, ground: &Ground, admin: &Client, grace: u32
     if grace == 0 {
         keys::forget_previous(&state, Name::Ticket)?;
     }
-    super::tell(settings, ground, Event::KeyRotated { key: format!("ticket {kid}") }).await;
+    super::tell(settings, ground, Event::KeyRotated { key: format!("ticket {kid}").into() }).await;
     Ok(Said {
         text: format!(
             "ticket key {kid}: in use; {before} {}\nother hosts of this database: copy {} there until then",
@@ -204,7 +204,7 @@ async fn retire(settings: &Settings, ground: &Ground, name: &str) -> Result<()> 
     if file && settings.keys.ticket_previous.is_none() {
         keys::forget_previous(&settings.state_dir(), Name::Ticket)?;
     }
-    super::tell(settings, ground, Event::KeyRetired { key: format!("ticket {name}") }).await;
+    super::tell(settings, ground, Event::KeyRetired { key: format!("ticket {name}").into() }).await;
     Ok(())
 }
 

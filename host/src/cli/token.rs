@@ -93,7 +93,7 @@ pub(super) async fn run(command: TokenCommand, settings: &Settings, ground: &Gro
     };
     revoked::revoke(&ground.admin().await?, &named, &reason).await.context("take the token back")?;
     let (issuer, token) = (named.issuer.clone(), named.id.clone());
-    super::tell(settings, ground, Event::TokenRevoked { issuer, token }).await;
+    super::tell(settings, ground, Event::TokenRevoked { issuer: issuer.into(), token: token.into() }).await;
     println!("taken back: {} of {}", named.id, named.issuer);
     Ok(ExitCode::SUCCESS)
 }

@@ -23,11 +23,14 @@ pub struct Audit {
     /// of them takes records again. False: calls go on, and the trail says how many records were lost. True, because
     /// filling a disk must not be a way to act unseen.
     pub required: bool,
+    /// Whether the record of a refused token says where it came from. An address may be personal data; it is kept in the
+    /// trail and nowhere else. True: without it nobody can tell one attacker from many.
+    pub remote: bool,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { enabled: true, spool: None, max_spool_bytes: 1 << 30, queue: 8_192, required: true }
+        Self { enabled: true, spool: None, max_spool_bytes: 1 << 30, queue: 8_192, required: true, remote: true }
     }
 }
 
@@ -39,7 +42,8 @@ impl Audit {
 
     /// What makes these settings unusable, if anything does.
     pub fn fault(&self) -> Option<String> {
-        // One batch must always fit: its records, at their largest, take some 16 MiB; ordinary ones 256 KiB.
+        // A record at its largest must fit once everything before it is shipped; it takes less than 256 KiB. Batches
+        // are cut to an eighth of the spool.
         let floor = 256 << 10;
         if self.max_spool_bytes < floor {
             return Some(format!("max_spool_bytes is {}; give it at least {floor}", self.max_spool_bytes));

@@ -1,7 +1,51 @@
 //! The front door: where it stands, who may knock, and how many.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+/// A network, as `10.0.0.0/8`, or a single address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network(IpNet);
+
+impl Network {
+    /// Whether the address belongs to it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let network = text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address)));
+        network.map(Self).map_err(|_| format!("{text:?} is not a network; write it like 10.0.0.0/8 or fd00::/8"))
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The front door.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +67,9 @@ pub struct Http {
     /// `Origin` headers that are served, as `https://app.example:443`. Empty: this machine's own pages while
     /// `allowed_hosts` is empty too, otherwise none.
     pub allowed_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed when the trail notes where a refused token came from, as networks
+    /// (`"10.0.0.0/8"`). Empty: the header is not read, for anybody can send one.
+    pub trusted_proxies: Vec<Network>,
     /// Bytes of a request. Arguments are text a model wrote; a megabyte is a long book chapter.
     pub max_body: usize,
     /// Sessions one principal may hold (clients before 2026-07-28 only), and streams it may keep open. Some 76 KiB
@@ -51,6 +98,7 @@ impl Default for Http {
             tenant_header: "x-rls-user-id".to_owned(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             max_body: 1 << 20,
             max_sessions: 64,
             max_principals: 1024,

@@ -4,9 +4,13 @@ use super::{Finding, Level};
 use crate::audit;
 use crate::config::Settings;
 use anyhow::Result;
+use std::time::Duration;
 
 /// Records that may wait before it is worth a word: a minute of a busy host.
 const BACKLOG: u64 = 10_000;
+
+/// How long a record may wait: a restart of the database and more.
+const AGE: Duration = Duration::from_secs(15 * 60);
 
 pub(super) fn look(settings: &Settings) -> Result<Vec<Finding>> {
     let finding = |level, what: &str, object: String, mend: &str| Finding::new(level, "audit", what, object, mend);
@@ -17,9 +21,15 @@ pub(super) fn look(settings: &Settings) -> Result<Vec<Finding>> {
     let spool = settings.audit.directory(&settings.state_dir());
     let waiting = audit::backlog(&spool)?;
     let mut found = Vec::new();
-    if waiting.records > BACKLOG {
+    let age = waiting.oldest.and_then(|oldest| oldest.elapsed().ok()).unwrap_or_default();
+    if waiting.records > BACKLOG || age > AGE {
         let mend = "see that a host runs on this state directory and reaches the database; it ships what waits";
-        let object = format!("{} records in {}", waiting.records, spool.display());
+        let object = format!(
+            "{} records in {}, the oldest for {} minutes",
+            waiting.records,
+            spool.display(),
+            age.as_secs() / 60
+        );
         found.push(finding(Level::Weak, "records wait on disk", object, mend));
     }
     if waiting.conflicts > 0 {

@@ -61,7 +61,7 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
                 name => name.as_str().to_owned(),
             };
             tracing::info!(key, "a new key is in use");
-            host.audit.event(Event::KeyRotated { key });
+            host.audit.event(Event::KeyRotated { key: key.into() });
         }
         before = Some(keys);
         if told.changed().await.is_err() {
@@ -80,13 +80,13 @@ async fn policies(host: Arc<Host>) {
                     return;
                 }
                 host.plugins.announce();
-                host.audit.event(Event::PolicyReloaded { digest: host.policy.digest() });
+                host.audit.event(Event::PolicyReloaded { digest: host.policy.digest().into() });
             }
             refused = refusals.changed() => {
                 if refused.is_err() {
                     return;
                 }
-                let digest = refusals.borrow_and_update().digest.clone();
+                let digest = refusals.borrow_and_update().digest.as_str().into();
                 host.audit.event(Event::PolicyRefused { digest });
             }
         }
@@ -112,18 +112,18 @@ fn tell(host: &Host, before: &Published, now: &Published) {
     let digests: BTreeMap<&str, &str> = before.plugins.values().map(|p| (&*p.name, p.digest.as_str())).collect();
     for plugin in now.plugins.values().filter(|p| digests.get(&*p.name) != Some(&p.digest.as_str())) {
         host.audit.event(Event::PluginPublished {
-            plugin: plugin.name.to_string(),
-            plugin_version: plugin.version.clone(),
-            digest: plugin.digest.clone(),
+            plugin: (&*plugin.name).into(),
+            plugin_version: (&plugin.version).into(),
+            digest: (&plugin.digest).into(),
         });
     }
     for (name, why) in &now.refused {
         if before.refused.get(name).is_none_or(|known| known.digest != why.digest || known.step != why.step) {
             host.audit.event(Event::PluginRefused {
-                plugin: why.plugin.clone(),
-                plugin_version: String::new(),
-                digest: why.digest.clone(),
-                step: why.step.to_owned(),
+                plugin: (&why.plugin).into(),
+                plugin_version: "".into(),
+                digest: (&why.digest).into(),
+                step: why.step.into(),
             });
         }
     }

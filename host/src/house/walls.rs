@@ -44,7 +44,7 @@ pub async fn note_refusal(refused: &anyhow::Error, settings: &Settings, keys: &K
 }
 
 fn event(found: &shape::Finding) -> Event {
-    Event::UnsafeDatabase { rule: found.rule.clone(), object: found.object.clone() }
+    Event::UnsafeDatabase { rule: found.rule.as_str().into(), object: found.object.as_str().into() }
 }
 
 /// Stop at a database whose walls have a hole, and warn of what is weak.

@@ -8,7 +8,7 @@ mod gone;
 
 use super::*;
 use mint::Signer;
-use revoked::Marks;
+use revoked::{Mark, Marks};
 use secrecy::SecretBox;
 use serde_json::{Value, json};
 use server::Server;

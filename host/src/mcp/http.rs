@@ -8,29 +8,31 @@ mod callers;
 mod challenge;
 mod envelope;
 mod refusal;
+mod remote;
 
 use self::callers::{Caller, Callers};
 use self::challenge::{Challenge, WELL_KNOWN, metadata_path};
 use self::envelope::Envelope;
 use self::refusal::Refusal;
 use super::answer;
-use crate::audit::Event;
+use crate::audit::{Event, List, Short, Who};
 use crate::call::Host;
 use crate::config::Http;
 use crate::identity::{Proof, Reason};
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::{ListenerExt, TapIo};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +77,8 @@ pub async fn run(
         tokio::time::sleep(LAST_WORD).await;
         Ok(())
     };
-    let serve = axum::serve(prompt(listener), router(door)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let serve = axum::serve(prompt(listener), router(door).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
         ended = serve.into_future() => ended,
         ended = drain => ended,
@@ -84,7 +87,7 @@ pub async fn run(
 
 /// Answers leave at once. With Nagle's algorithm every streamed answer waits some 40 ms for the client's delayed
 /// acknowledgement.
-pub(super) fn prompt(listener: TcpListener) -> impl Listener<Io = tokio::net::TcpStream, Addr = std::net::SocketAddr> {
+pub(super) fn prompt(listener: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream) + Send + use<>> {
     listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection stays slow");
@@ -145,7 +148,7 @@ struct Held {
 
 impl Door {
     async fn pass(&self, request: Request) -> Result<Response, Refusal> {
-        let proof = self.who(request.headers()).await?;
+        let proof = self.who(request.headers(), self.remote(&request)).await?;
         let who = Arc::new(proof.principal.clone());
         let in_flight = Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| Refusal::busy())?;
         let caller = self.callers.find(Arc::clone(&who))?;
@@ -167,6 +170,8 @@ impl Door {
             None => None,
         };
         if let Some(scopes) = lacking.or_else(|| self.host.identity.lacking(&who, None)) {
+            let (who, tool, needs) = (Who::from(&*who), envelope.tool().map(Short::new), List::texts(&scopes));
+            self.host.audit.event(Event::ScopeLacking { request: None, who, tool, needs });
             return Err(Refusal::insufficient(&self.challenge, envelope.id(), &scopes));
         }
         // These last until somebody ends them; a call has its deadline, and its answer is not cut.
@@ -195,8 +200,17 @@ impl Door {
         Ok(if lasts { end_with(response, proof.until, self.host.identity().gone(&proof)) } else { response })
     }
 
+    /// Where a request came from.
+    fn remote(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+        Some(remote::of(peer.0, request.headers(), &self.settings.trusted_proxies))
+    }
+
     /// What a bearer token proves.
-    async fn who(&self, headers: &HeaderMap) -> Result<Proof, Refusal> {
+    async fn who(&self, headers: &HeaderMap, remote: Option<IpAddr>) -> Result<Proof, Refusal> {
+        let rejected = |reason: Reason| {
+            self.host.audit.event(Event::TokenRejected { reason: reason.as_str(), remote });
+        };
         let refuse = |given| Refusal::unproven(&self.challenge, given);
         let mut given = headers.get_all(AUTHORIZATION).iter();
         let Some(first) = given.next() else {
@@ -206,13 +220,13 @@ impl Door {
             // Two proofs of two callers would leave it to chance who is asking.
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && given.next().is_none() => token.trim(),
             _ => {
-                self.host.audit.event(Event::TokenRejected { reason: Reason::Malformed.as_str(), remote: None });
+                rejected(Reason::Malformed);
                 return Err(refuse(true));
             }
         };
         self.host.identity().from_bearer(token).await.map_err(|error| {
             tracing::info!(error = answer::chain(&error), "refused a token");
-            self.host.audit.event(Event::TokenRejected { reason: error.reason().as_str(), remote: None });
+            rejected(error.reason());
             if error.is_passing() { Refusal::undecided() } else { refuse(true) }
         })
     }
@@ -255,6 +269,7 @@ fn end_with(response: Response, until: SystemTime, gone: impl Future<Output = ()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::serve::Listener;
 
     #[tokio::test]
     async fn accepted_connections_have_no_delay() {

@@ -6,6 +6,7 @@
 //! runs one. (A cast at run time gives class 42 too: `relation "<a row's value>" does not exist`.) Everything else is
 //! worded here, by SQLSTATE. Detail, hint, context and internal query never go out.
 
+use super::gate::{Reason, Refusal};
 use crate::error::{BoxError, CallError, Code};
 use SqlCode::{Invalid, Limit, Rejected, Timeout, Unavailable};
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct SqlError {
     pub sqlstate: Option<String>,
     /// Where in the statement, as a 1-based character position.
     pub position: Option<u32>,
+    /// The gate's rule it broke, where the gate said no.
+    pub rule: Option<Reason>,
     /// What only the operator may read.
     #[source]
     pub(crate) cause: Option<BoxError>,
@@ -112,13 +115,19 @@ const MESSAGE_CHARS: usize = 300;
 impl SqlError {
     /// An error whose text says all there is to say.
     pub(super) fn new(code: SqlCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), sqlstate: None, position: None, cause: None }
+        Self { code, message: message.into(), sqlstate: None, position: None, rule: None, cause: None }
     }
 
     /// Add where in the statement.
     pub(super) fn at(mut self, position: Option<u32>) -> Self {
         self.position = position;
         self
+    }
+
+    /// What the gate says of a statement it does not let through.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        let code = if refusal.syntax { Invalid } else { Rejected };
+        Self { rule: Some(refusal.reason), ..Self::new(code, refusal.message).at(refusal.position) }
     }
 
     /// The same, with another meaning.
@@ -166,7 +175,7 @@ impl SqlError {
                 sqlstate: sqlstate.clone(),
             }),
         };
-        Self { code, message, sqlstate: Some(sqlstate), position, cause: Some(cause) }
+        Self { code, message, sqlstate: Some(sqlstate), position, rule: None, cause: Some(cause) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What one call asked of the database: for its account and for the record of it.
 
 use super::fault::{SqlCode, SqlError};
+use super::gate::Reason;
 use super::rows::Rows;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub struct Ran {
     pub time: Duration,
     /// How it failed, where it did. One that is still under way, or was let go of, counts as cancelled.
     pub failed: Option<SqlCode>,
+    /// The gate's rule it broke, where it broke one.
+    pub rule: Option<Reason>,
 }
 
 /// The statements of one call, in the order they began. As many as a call may start.
@@ -34,12 +37,12 @@ struct Entry {
 impl Tally {
     /// One that was not let through.
     pub(super) fn refused(&self, error: &SqlError) {
-        self.push(None, error.code);
+        self.push(None, error.code, error.rule);
     }
 
     /// One that was let through. From here on it is in the tally, whether anybody waits for its end or not.
     pub(super) fn begin(&self, fingerprint: String) -> Begun {
-        Begun { index: self.push(Some(fingerprint), SqlCode::Cancelled), tally: self.clone() }
+        Begun { index: self.push(Some(fingerprint), SqlCode::Cancelled, None), tally: self.clone() }
     }
 
     /// All of them, as far as they have come.
@@ -51,8 +54,8 @@ impl Tally {
         self.lock().iter().map(until_now).collect()
     }
 
-    fn push(&self, fingerprint: Option<String>, failed: SqlCode) -> usize {
-        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed) };
+    fn push(&self, fingerprint: Option<String>, failed: SqlCode, rule: Option<Reason>) -> usize {
+        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed), rule };
         let mut entries = self.lock();
         entries.push(Entry { ran, since: None });
         entries.len() - 1
@@ -81,7 +84,7 @@ impl Begun {
             Ok(rows) => {
                 (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
             }
-            Err(error) => entry.ran.failed = Some(error.code),
+            Err(error) => (entry.ran.failed, entry.ran.rule) = (Some(error.code), error.rule),
         });
     }
 

@@ -2,25 +2,25 @@ use super::*;
 use serde_json::{Value, json};
 
 fn who() -> Who {
-    Who { issuer: "https://id.example".to_owned(), subject: "ann".to_owned(), roles: vec!["clerk".to_owned()] }
+    Who { issuer: "https://id.example".into(), subject: "ann".into(), roles: List::texts(&["clerk"]) }
 }
 
 fn call() -> CallRecord {
     let mut statements = Statements::default();
     statements.push(Statement {
-        fingerprint: "0123456789abcdef".to_owned(),
+        fingerprint: "0123456789abcdef".into(),
         rows: 3,
         took: Duration::from_micros(1_250),
         outcome: Some(Code::QueryTimeout),
     });
     CallRecord {
-        request: "r1".to_owned(),
+        request: "r1".into(),
         who: who(),
-        scope: Scope::One(Uuid::from_u128(1)),
-        plugin: "sales".to_owned(),
-        plugin_version: "1.0.0".to_owned(),
-        digest: "d".to_owned(),
-        tool: "top".to_owned(),
+        scope: Reach::One(Uuid::from_u128(1)),
+        plugin: "sales".into(),
+        plugin_version: "1.0.0".into(),
+        digest: "d".into(),
+        tool: "top".into(),
         arguments: Arguments::default(),
         statements,
         rows: 3,
@@ -61,7 +61,7 @@ fn every_event_is_written_under_its_name() {
         ["v", "at", "node"].iter().for_each(|common| assert!(map.remove(*common).is_some(), "{kind}: {common}"));
         assert_eq!(written, fields, "{kind}");
     };
-    let (r, s) = (|| "r1".to_owned(), |text: &str| text.to_owned());
+    let (r, s) = (|| Short::new("r1"), Short::new);
     let ann = |more: Value| {
         let mut all = json!({ "issuer": "https://id.example", "subject": "ann", "roles": ["clerk"] });
         all.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
@@ -77,7 +77,7 @@ fn every_event_is_written_under_its_name() {
         ann(json!({ "request": "r1", "tool": "t" })),
     );
     check(
-        Event::StatementRejected { request: r(), who: who(), tool: s("t"), reason: s("function") },
+        Event::StatementRejected { request: r(), who: who(), tool: s("t"), reason: "function" },
         ann(json!({ "request": "r1", "tool": "t", "reason": "function" })),
     );
     check(
@@ -111,20 +111,37 @@ fn every_event_is_written_under_its_name() {
     check(Event::HostStarted { version: "1.2.3" }, json!({ "version": "1.2.3" }));
     check(Event::HostStopped {}, json!({}));
     check(
-        Event::Suppressed { kind: "token_rejected", suppressed: 9 },
-        json!({ "kind": "token_rejected", "suppressed": 9 }),
+        Event::ScopeLacking { request: Some(r()), who: who(), tool: Some(s("t")), needs: List::texts(&["a", "b"]) },
+        ann(json!({ "request": "r1", "tool": "t", "needs": ["a", "b"] })),
     );
+    check(
+        Event::ScopeLacking { request: None, who: who(), tool: None, needs: List::texts(&["a"]) },
+        ann(json!({ "needs": ["a"] })),
+    );
+    let suppressed = |of, more: Value| {
+        let mut all = json!({ "kind": "token_rejected", "suppressed": 9 });
+        all.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+        check(Event::Suppressed { kind: "token_rejected", suppressed: 9, of }, all);
+    };
+    let remote = |remote| Event::TokenRejected { reason: "expired", remote: Some(remote) }.cause();
+    suppressed(Cause::Account { issuer: s("i"), subject: s("ann") }, json!({ "issuer": "i", "subject": "ann" }));
+    suppressed(remote([192, 0, 2, 1].into()), json!({ "remote": "192.0.2.1/32" }));
+    suppressed(remote("2001:db8:1:2:3::4".parse().unwrap()), json!({ "remote": "2001:db8:1:2::/64" }));
+    suppressed(remote("::ffff:192.0.2.1".parse().unwrap()), json!({ "remote": "192.0.2.1/32" }));
+    suppressed(Cause::Others { sources: 3 }, json!({ "sources": 3 }));
+    suppressed(Cause::Unknown {}, json!({}));
     check(Event::RecordsLost { lost: 2 }, json!({ "lost": 2 }));
     check(Event::ChainOpened { after: Uuid::nil() }, json!({ "after": Uuid::nil() }));
     check(
-        Event::ChainClosed { chain: Uuid::nil(), seq: 7, mac: s("00") },
+        Event::ChainClosed { chain: Uuid::nil(), seq: 7, mac: "00".to_owned() },
         json!({ "chain": Uuid::nil(), "seq": 7, "mac": "00" }),
     );
 }
 
 #[test]
 fn scopes_have_three_shapes() {
-    let check = |scope, written: Value| {
+    let check = |scope: Scope, written: Value| {
+        let scope = Reach::from(&scope);
         assert_eq!(write(Entry::Call(Box::new(CallRecord { scope, ..call() })))["scope"], written)
     };
     let ids = |count: u128| (0..count).map(Uuid::from_u128).collect::<Vec<_>>();
@@ -139,7 +156,7 @@ fn scopes_have_three_shapes() {
 #[test]
 fn the_largest_record_is_bounded() {
     // Control characters take six bytes each in JSON: the worst a caller can do.
-    let long = || "\u{1}".repeat(100_000);
+    let long = || Short::from("\u{1}".repeat(100_000));
     let mut statements = Statements::default();
     for _ in 0..1_000 {
         statements.push(Statement { fingerprint: long(), rows: u64::MAX, took: Duration::MAX, outcome: None });
@@ -148,8 +165,8 @@ fn the_largest_record_is_bounded() {
         (0..64).map(|n| (format!("{n:02}{}", "\u{1}".repeat(62)), json!(format!("hmac:{}", "0".repeat(32)))));
     let record = CallRecord {
         request: long(),
-        who: Who { issuer: long(), subject: long(), roles: vec![long(); 1_000] },
-        scope: Scope::Some(vec![Uuid::nil(); 10_000]),
+        who: Who { issuer: long(), subject: long(), roles: List::of(vec![long(); 1_000].into_iter()) },
+        scope: Reach::from(&Scope::Some(vec![Uuid::nil(); 10_000])),
         plugin: long(),
         plugin_version: long(),
         digest: long(),

@@ -29,6 +29,24 @@ pub enum Reason {
     Parameter,
 }
 
+impl Reason {
+    /// The rule's name in the audit trail. Stable: people search by it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reason::Syntax => "syntax",
+            Reason::Statement => "statement",
+            Reason::Construct => "construct",
+            Reason::Function => "function",
+            Reason::Relation => "relation",
+            Reason::Column => "column",
+            Reason::Type => "type",
+            Reason::Operator => "operator",
+            Reason::Size => "size",
+            Reason::Parameter => "parameter",
+        }
+    }
+}
+
 /// Why a statement may not be run. `message` is for whoever wrote the statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
