@@ -102,6 +102,9 @@ impl House {
         compiler: PathBuf,
         watch: &mut dyn Watcher,
     ) -> Result<Self> {
+        if let Some(fault) = settings.database.fault() {
+            bail!("{fault}");
+        }
         let admin = ground.admin().await?;
         let catalog = catalog::read(&admin, &settings.database.schemas).await?;
         let directory = tenants(shape::tenants(&admin).await?);
@@ -120,7 +123,8 @@ impl House {
         let traffic =
             Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
         let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
-        let gate = Arc::new(Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()));
+        let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()).with_names(catalog.names().clone());
+        let gate = Arc::new(gate.with_functions(&settings.database.functions));
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;

@@ -16,6 +16,7 @@ mod lane;
 mod packed;
 mod pool;
 mod rows;
+mod straggler;
 mod tally;
 mod ticket;
 mod trip;
@@ -37,8 +38,10 @@ use lane::Lane;
 use pool::Pool;
 use std::sync::Arc;
 use std::time::Duration;
+use straggler::Warden;
 use tally::Tally;
 use ticket::{Claims, Signer};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::config::SslMode;
@@ -96,6 +99,7 @@ struct Shared {
     signer: ArcSwap<Signer>,
     gate: ArcSwap<Gate>,
     pool: Pool,
+    warden: Warden,
     #[cfg(feature = "demolition")]
     lowered: demolition::Lowered,
 }
@@ -125,6 +129,7 @@ impl Database {
             signer,
             gate: ArcSwap::new(gate),
             pool,
+            warden: Warden::new(target.config),
             #[cfg(feature = "demolition")]
             lowered: demolition::Lowered::default(),
         }));
@@ -255,11 +260,10 @@ impl TenantTx {
         let stop = self.cancel.child_token();
         let dropped = stop.clone().drop_guard();
         // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
-        let task = tokio::spawn(async move {
-            let _place = place;
-            trip::run(link, ticket, order, stop).await
-        });
-        let outcome = task.await;
+        let (answer, outcome) = oneshot::channel();
+        let warden = shared.warden.clone();
+        tokio::spawn(trip::run(link, ticket, order, stop, warden, answer, place));
+        let outcome = outcome.await;
         dropped.disarm();
         outcome.map_err(SqlError::unavailable)?
     }
@@ -317,6 +321,14 @@ impl TenantTx {
         if checked.parameters as usize > parameters.len() {
             let (uses, given) = (checked.parameters, parameters.len());
             return invalid(format!("the statement uses ${uses}, but {given} parameters were given"));
+        }
+        let long =
+            |n: &&u32| parameters.get(**n as usize - 1).is_some_and(|value| value.size() > gate::MAX_QUERY_BYTES);
+        if let Some(n) = checked.short_parameters.iter().find(long) {
+            return invalid(format!(
+                "${n} is read as a text-search query and may have {} bytes at most",
+                gate::MAX_QUERY_BYTES
+            ));
         }
         Ok(checked.fingerprint)
     }

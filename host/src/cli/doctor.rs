@@ -39,8 +39,8 @@ pub(super) async fn run(settings: &Settings, compiler: PathBuf, json: bool, stri
 ///
 /// # Errors
 /// Where it cannot be looked at.
-pub(super) async fn database(ground: &Ground, json: bool) -> Result<ExitCode> {
-    let findings = shape::lint(&ground.admin().await?).await?;
+pub(super) async fn database(ground: &Ground, settings: &Settings, json: bool) -> Result<ExitCode> {
+    let findings = shape::lint(&ground.admin().await?, &settings.database.functions).await?;
     if json {
         let list: Vec<_> = findings
             .iter()

@@ -119,7 +119,7 @@ impl Ground {
         watch.step("migrations", &format!("{} applied now, {} in all", report.applied.len(), report.total));
         let harden = settings.database.harden.unwrap_or(self.server.is_some());
         if harden {
-            shape::harden(&admin).await?;
+            shape::harden(&admin, &settings.database.functions).await?;
         }
         adopt_or_refuse(&admin, keys, settings.database.adopt).await?;
         if !settings.database.adopt {
@@ -139,12 +139,12 @@ impl Ground {
         }
         let clerk = keys.password(shape::CLERK_ROLE);
         shape::set_login(&admin, shape::CLERK_ROLE, clerk.expose_secret(), CLERKS).await?;
-        let walls = if shape::is_hardened(&admin).await? {
+        let walls = if shape::is_hardened(&admin, &settings.database.functions).await? {
             "up"
         } else {
             "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
         };
-        refuse_unsafe(&admin).await?;
+        refuse_unsafe(&admin, &settings.database.functions).await?;
         watch.step("walls", walls);
         Ok(())
     }
@@ -244,8 +244,8 @@ pub(super) fn logins(keys: &Keys) -> Logins {
 }
 
 /// Stop at the first start on a database whose walls have a hole.
-async fn refuse_unsafe(admin: &Client) -> Result<()> {
-    let findings = shape::lint(admin).await?;
+async fn refuse_unsafe(admin: &Client, kept: &[String]) -> Result<()> {
+    let findings = shape::lint(admin, kept).await?;
     let (fatal, rest): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.level == shape::Level::Unsafe);
     for finding in rest.into_iter().filter(|finding| finding.level == shape::Level::Weak) {
