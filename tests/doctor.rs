@@ -1,7 +1,9 @@
 //! The doctor on live databases, and keys that are replaced under hosts that serve.
 
+mod holes; // What is done to a database, and what is said of it.
 mod served; // Keys under hosts that serve.
 
+use self::holes::HOLES;
 use crate::harness::{Shared, Silent, binary, settings, shared};
 use crate::patience::soon;
 use hmac::{Hmac, Mac};
@@ -9,7 +11,7 @@ use rowhouse::config::Settings;
 use rowhouse::embedded;
 use rowhouse::house::Ground;
 use rowhouse::keys::{Key, Keys, ticket_name};
-use rowhouse_migrations::{self as shape, Level};
+use rowhouse_migrations as shape;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -77,76 +79,6 @@ async fn desk(shared: &Shared, name: &str, state: &Path) -> Desk {
     Desk { url: shared.url_of(name), state: state.to_owned(), more: Vec::new() }
 }
 
-/// What is done to a hardened database of ours, and what the doctor says of it. Nothing here is a role's: those are
-/// the whole server's, and other tests are on it.
-const HOLES: &[(&str, Level, &str)] = &[
-    ("GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO PUBLIC", Level::Weak, "set_config may be called"),
-    ("GRANT EXECUTE ON FUNCTION pg_notify(text, text) TO PUBLIC", Level::Weak, "functions that reach beyond"),
-    ("GRANT EXECUTE ON FUNCTION pg_ls_dir(text) TO rowhouse_some", Level::Weak, "granted a function of its own"),
-    (
-        "GRANT EXECUTE ON PROCEDURE rowhouse.share(regclass) TO rowhouse_one",
-        Level::Weak,
-        "granted a function of its own",
-    ),
-    ("GRANT INSERT ON rowhouse.api_keys TO rowhouse_clerk", Level::Weak, "the clerk may do more"),
-    ("GRANT UPDATE (hash) ON rowhouse.api_keys TO rowhouse_clerk", Level::Weak, "the clerk may do more"),
-    ("REVOKE INSERT ON rowhouse.audit FROM rowhouse_clerk", Level::Weak, "the clerk cannot keep its books"),
-    (
-        "CREATE TABLE retail.logs (store_id uuid NOT NULL, x int); CALL rowhouse.protect('retail.logs', 'store_id')",
-        Level::Weak,
-        "no index led by the tenant key",
-    ),
-    (
-        "CREATE TABLE retail.parts (store_id uuid NOT NULL, x int) PARTITION BY LIST (x);
-         CREATE TABLE retail.parts_1 PARTITION OF retail.parts FOR VALUES IN (1) PARTITION BY LIST (x);
-         CREATE TABLE retail.parts_1_1 PARTITION OF retail.parts_1 FOR VALUES IN (1);
-         CALL rowhouse.protect('retail.parts', 'store_id');
-         CREATE INDEX some_of_them ON retail.parts_1_1 (store_id) WHERE x > 1",
-        Level::Weak,
-        "no index led by the tenant key",
-    ),
-    (
-        "UPDATE pg_index SET indisvalid = false WHERE indrelid = 'retail.logs'::regclass",
-        Level::Weak,
-        "no index led by the tenant key",
-    ),
-    ("ALTER TABLE retail.parts_1_1 NO FORCE ROW LEVEL SECURITY", Level::Unsafe, "partition without row security"),
-    (
-        "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'",
-        Level::Weak,
-        "extension with a known hole",
-    ),
-    ("CREATE TABLE public.other (store_id text)", Level::Weak, "tenant key and no protection"),
-    ("GRANT SELECT ON pg_stat_activity TO rowhouse_one", Level::Weak, "catalogs readable"),
-    ("ALTER TABLE retail.orders NO FORCE ROW LEVEL SECURITY", Level::Unsafe, "row security not forced"),
-    ("ALTER TABLE retail.inventory OWNER TO rowhouse_one", Level::Unsafe, "agent role owns something"),
-    (
-        "CREATE TABLE retail.mine (x int); ALTER TABLE retail.mine OWNER TO rowhouse_clerk",
-        Level::Unsafe,
-        "the clerk owns something",
-    ),
-    (
-        "GRANT USAGE ON SCHEMA retail TO rowhouse_clerk; GRANT SELECT ON retail.orders TO rowhouse_clerk",
-        Level::Unsafe,
-        "the clerk reaches beyond",
-    ),
-    ("GRANT USAGE ON SCHEMA rowhouse_private TO rowhouse_clerk", Level::Unsafe, "the clerk reaches the keys"),
-    ("GRANT DELETE ON rowhouse.audit TO rowhouse_clerk", Level::Weak, "the audit trail may be changed"),
-    ("ALTER TABLE rowhouse.audit DISABLE TRIGGER added_to_only", Level::Weak, "the audit trail is not guarded"),
-    ("DROP TRIGGER added_to_only ON rowhouse.audit", Level::Weak, "the audit trail is not guarded"),
-    ("CREATE TABLE retail.notes (store_id uuid NOT NULL, note text)", Level::Weak, "tenant key and no protection"),
-    ("CREATE INDEX by_customer ON retail.orders (customer_id)", Level::Weak, "index not led by the tenant key"),
-    ("DROP POLICY rowhouse_one ON retail.orders", Level::Weak, "no policy"),
-    ("ALTER ROLE rowhouse_one IN DATABASE {} RESET lock_timeout", Level::Weak, "may wait or run for ever"),
-    ("ALTER ROLE rowhouse_one IN DATABASE {} SET statement_timeout = 0", Level::Weak, "may wait or run for ever"),
-    ("ALTER ROLE rowhouse_all IN DATABASE {} RESET default_transaction_read_only", Level::Weak, "may write by default"),
-    (
-        "CREATE FUNCTION rowhouse.more() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
-        Level::Unsafe,
-        "function that nobody here made",
-    ),
-];
-
 #[tokio::test(flavor = "multi_thread")]
 async fn holes_are_told_by_their_level_and_what_is_printed_mends_them() {
     let shared = soon(shared()).await;
@@ -173,13 +105,13 @@ async fn holes_are_told_by_their_level_and_what_is_printed_mends_them() {
     let admin = shared.admin("doctored").await;
     for (hole, level, what) in HOLES {
         admin.batch_execute(&hole.replace("{}", "doctored")).await.unwrap_or_else(|e| panic!("{hole}: {e:?}"));
-        let found = shape::lint(&admin).await.expect("a look");
+        let found = shape::lint(&admin, &[]).await.expect("a look");
         let ours: Vec<_> = found.iter().filter(|found| found.rule.contains(what)).collect();
         assert!(!ours.is_empty() && ours.iter().all(|found| found.level == *level), "{hole}: {found:#?}");
         for found in &found {
             admin.batch_execute(&found.mend).await.unwrap_or_else(|e| panic!("{hole}: {}: {e:?}", found.mend));
         }
-        let left = shape::lint(&admin).await.expect("a look");
+        let left = shape::lint(&admin, &[]).await.expect("a look");
         assert_eq!(left, [], "{hole} is still there after its own mend");
     }
 }

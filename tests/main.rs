@@ -20,6 +20,7 @@ mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod swap; // Plugins that come, change and go.
 mod errors; // No private text on the wire or in the log.
+mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
 mod outage; // What breaks around the host, and how it goes on.
 mod doctor; // A deployment is looked at; keys are replaced while hosts serve.

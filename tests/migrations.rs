@@ -104,7 +104,7 @@ async fn each_runs_onto_the_data_of_the_one_before() {
         let again = soon(shape::migrate(&mut admin, Domains::CoreAndRetail)).await.expect("nothing left to do");
         assert_eq!((again.applied, again.total), (Vec::new(), steps.len()));
         holds(&admin, old).await;
-        let findings = shape::lint(&admin).await.expect("a look at the walls");
+        let findings = shape::lint(&admin, &[]).await.expect("a look at the walls");
         let fatal: Vec<_> = findings.into_iter().filter(|finding| finding.level == shape::Level::Unsafe).collect();
         assert!(fatal.is_empty(), "after {there}: {fatal:?}");
     }
@@ -127,11 +127,11 @@ async fn the_functions_are_the_ones_that_are_checked() {
         "DROP FUNCTION rowhouse.hello()",
     ] {
         admin.batch_execute(hole).await.expect(hole);
-        let found = shape::lint(&admin).await.expect("a look");
+        let found = shape::lint(&admin, &[]).await.expect("a look");
         let told = found.iter().find(|it| it.mend.contains("--repair")).unwrap_or_else(|| panic!("{hole}: {found:?}"));
         assert_eq!(told.level, shape::Level::Unsafe, "{hole}");
         assert_eq!(shape::repair(&admin).await.expect(hole).len(), 1, "{hole}");
-        let left = shape::lint(&admin).await.expect("a look");
+        let left = shape::lint(&admin, &[]).await.expect("a look");
         assert!(left.iter().all(|it| it.level != shape::Level::Unsafe), "{hole}: {left:?}");
     }
 }

@@ -104,6 +104,9 @@ impl House {
         compiler: PathBuf,
         watch: &mut dyn Watcher,
     ) -> Result<Self> {
+        if let Some(fault) = settings.database.fault() {
+            bail!("{fault}");
+        }
         let admin = ground.admin().await?;
         let catalog = catalog::read(&admin, &settings.database.schemas).await?;
         let directory = tenants(shape::tenants(&admin).await?);
@@ -123,7 +126,8 @@ impl House {
             Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
         watch.step("limits", &traffic.terms().await);
         let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
-        let gate = Arc::new(Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()));
+        let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()).with_names(catalog.names().clone());
+        let gate = Arc::new(gate.with_functions(&settings.database.functions));
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
@@ -156,7 +160,12 @@ impl House {
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
         let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
         rounds::start(&host, &clerk, told, &stop);
-        let walls = walls::watch(Arc::clone(&host), ground.watched(), settings.database.check_period());
+        let walls = walls::watch(
+            Arc::clone(&host),
+            ground.watched(),
+            settings.database.functions.clone(),
+            settings.database.check_period(),
+        );
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
         undo.disarm();
         Ok(Self { host, ground, stop })

@@ -16,6 +16,7 @@ mod lane;
 mod packed;
 mod pool;
 mod rows;
+mod straggler;
 mod tally;
 mod ticket;
 mod trip;
@@ -39,8 +40,10 @@ use pool::Pool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use straggler::Warden;
 use tally::{Begun, Tally};
 use ticket::{Claims, Signer};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::config::SslMode;
@@ -100,6 +103,7 @@ struct Shared {
     pool: Pool,
     /// The database has a hole in its walls: nothing is asked of it, and nothing it answers is handed on.
     refused: AtomicBool,
+    warden: Warden,
     #[cfg(feature = "demolition")]
     lowered: demolition::Lowered,
 }
@@ -130,6 +134,7 @@ impl Database {
             gate: ArcSwap::new(gate),
             pool,
             refused: AtomicBool::new(false),
+            warden: Warden::new(target.config),
             #[cfg(feature = "demolition")]
             lowered: demolition::Lowered::default(),
         }));
@@ -309,13 +314,10 @@ impl TenantTx {
         let stop = self.cancel.child_token();
         let dropped = stop.clone().drop_guard();
         // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
-        let task = tokio::spawn(async move {
-            let _place = place;
-            let outcome = trip::run(link, ticket, order, stop).await;
-            begun.end(&outcome);
-            outcome
-        });
-        let outcome = task.await;
+        let (answer, outcome) = oneshot::channel();
+        let (warden, waiting) = (shared.warden.clone(), trip::Waiting { answer, begun });
+        tokio::spawn(trip::run(link, ticket, order, stop, warden, waiting, place));
+        let outcome = outcome.await;
         dropped.disarm();
         // Rows that were read while the hole was found.
         self.database.sound()?;
@@ -372,6 +374,14 @@ impl TenantTx {
         if checked.parameters as usize > parameters.len() {
             let (uses, given) = (checked.parameters, parameters.len());
             return invalid(format!("the statement uses ${uses}, but {given} parameters were given"));
+        }
+        let long =
+            |n: &&u32| parameters.get(**n as usize - 1).is_some_and(|value| value.size() > gate::MAX_QUERY_BYTES);
+        if let Some(n) = checked.short_parameters.iter().find(long) {
+            return invalid(format!(
+                "${n} is read as a text-search query and may have {} bytes at most",
+                gate::MAX_QUERY_BYTES
+            ));
         }
         Ok(checked.fingerprint)
     }

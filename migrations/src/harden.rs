@@ -41,13 +41,15 @@ impl HardenReport {
 /// Takes from PUBLIC what agents must not reach, and sets the limits only a superuser can set. All or nothing, and
 /// under a second when nothing is left to do.
 ///
+/// `kept` are functions that stay PUBLIC's besides those of the allow-list, each as `schema.name`.
+///
 /// # Errors
 /// [`Error::NeedsSuperuser`]: a managed server would accept each `REVOKE`, warn, and change nothing.
-pub async fn harden(admin: &Client) -> Result<HardenReport, Error> {
+pub async fn harden(admin: &Client, kept: &[String]) -> Result<HardenReport, Error> {
     if !is_superuser(admin).await? {
         return Err(Error::NeedsSuperuser);
     }
-    let plan = plan::read(admin).await?;
+    let plan = plan::read(admin, kept).await?;
     if !plan.rights.is_empty() {
         // One simple query is one transaction.
         admin.batch_execute(&plan.rights.join(";\n")).await.doing("take functions and catalogs from PUBLIC")?;
@@ -58,10 +60,10 @@ pub async fn harden(admin: &Client) -> Result<HardenReport, Error> {
     Ok(plan.report)
 }
 
-/// Whether [`harden`] would find nothing left to do.
+/// Whether [`harden`], keeping these, would find nothing left to do.
 ///
 /// # Errors
 /// [`Error::Database`], e.g. when `admin` may not read the catalogs (make it a member of `rowhouse_trusted`).
-pub async fn is_hardened(admin: &Client) -> Result<bool, Error> {
-    Ok(plan::read(admin).await?.report.is_empty())
+pub async fn is_hardened(admin: &Client, kept: &[String]) -> Result<bool, Error> {
+    Ok(plan::read(admin, kept).await?.report.is_empty())
 }

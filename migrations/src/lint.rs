@@ -75,27 +75,29 @@ const VERIFIERS: [&str; 6] = [
 ];
 
 /// One file per subject; each takes the agent roles ($1) and the allow-list ($2), and gives the columns of [`Finding`].
-const QUERIES: [(&str, &str); 6] = [
+const QUERIES: [(&str, &str); 7] = [
     ("check the login roles", include_str!("lint/roles.sql")),
     ("check what agents may read and write", include_str!("lint/tables.sql")),
     ("check the policies and indexes", include_str!("lint/policies.sql")),
     ("check what agents may call", include_str!("lint/functions.sql")),
+    ("check what else agents may call", include_str!("lint/routines.sql")),
     ("check the host's own books", include_str!("lint/books.sql")),
     ("check the server and its extensions", include_str!("lint/server.sql")),
 ];
 
-/// Everything that is not as it should be, the worst first. Changes nothing.
+/// Everything that is not as it should be, the worst first. Changes nothing. `kept` are functions that the operator lets
+/// statements call besides those of the allow-list, each as `schema.name`.
 ///
 /// # Errors
 /// [`Error::Database`], e.g. when the schema is missing (run [`crate::migrate`]).
-pub async fn lint(admin: &Client) -> Result<Vec<Finding>, Error> {
+pub async fn lint(admin: &Client, kept: &[String]) -> Result<Vec<Finding>, Error> {
     let clock = clock::look(admin).await?;
     // With only pg_catalog in the path every name is printed in full, here and inside policies.
     admin
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = pg_catalog")
         .await
         .doing("begin to check the database")?;
-    let findings = read(admin).await;
+    let findings = read(admin, kept).await;
     admin.batch_execute("ROLLBACK").await.doing("finish checking the database")?;
     let mut findings = findings?;
     findings.extend(clock);
@@ -103,15 +105,16 @@ pub async fn lint(admin: &Client) -> Result<Vec<Finding>, Error> {
     Ok(findings)
 }
 
-async fn read(admin: &Client) -> Result<Vec<Finding>, Error> {
-    let allowed: Vec<&str> = allowed_functions().collect();
+async fn read(admin: &Client, kept: &[String]) -> Result<Vec<Finding>, Error> {
+    let mut allowed: Vec<&str> = allowed_functions().collect();
+    allowed.extend(kept.iter().map(String::as_str));
     let mut findings = Vec::new();
     for (doing, query) in QUERIES {
         let rows = admin.query(query, &[&AGENT_ROLES.as_slice(), &allowed]).await.doing(doing)?;
         findings.extend(rows.iter().map(finding));
     }
     findings.extend(bodies::look(admin).await?);
-    findings.extend(unhardened(admin, &findings).await?);
+    findings.extend(unhardened(admin, kept, &findings).await?);
     Ok(findings)
 }
 
@@ -121,13 +124,13 @@ fn finding(row: &Row) -> Finding {
 
 /// What a run of [`crate::harden`] would still do, where the checks by name found nothing: a new extension, another
 /// version of the server.
-async fn unhardened(admin: &Client, found: &[Finding]) -> Result<Option<Finding>, Error> {
+async fn unhardened(admin: &Client, kept: &[String], found: &[Finding]) -> Result<Option<Finding>, Error> {
     const NAMED: [&str; 3] =
         ["functions that reach beyond a statement's rows", "set_config may be called", "catalogs readable"];
     if found.iter().any(|finding| NAMED.contains(&finding.rule.as_str())) {
         return Ok(None);
     }
-    if harden::is_hardened(admin).await? {
+    if harden::is_hardened(admin, kept).await? {
         return Ok(None);
     }
     let level = if harden::is_superuser(admin).await? { Level::Weak } else { Level::Note };

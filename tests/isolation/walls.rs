@@ -114,6 +114,8 @@ const NOTHING: &[(&str, &str)] = &[
     ("SELECT pg_read_file('PG_VERSION')", "42501"),
     ("SELECT pg_ls_dir('.')", "42501"),
     ("SELECT lo_create(0)", "42501"),
+    ("SELECT regclass('retail.stores'::text)", "42501"),
+    ("SELECT lower('retail.stores')::regclass", "42501"),
     ("SELECT pg_sleep(0)", "42501"),
     ("SELECT pg_terminate_backend(0)", "42501"),
     ("SELECT pg_advisory_lock(1)", "42501"),

@@ -39,11 +39,11 @@ pub(super) async fn run(settings: &Settings, compiler: PathBuf, json: bool, stri
 ///
 /// # Errors
 /// Where it cannot be looked at.
-pub(super) async fn database(ground: &Ground, settings: &Accepted, json: bool) -> Result<ExitCode> {
-    let findings = shape::lint(&ground.admin().await?).await?;
+pub(super) async fn database(ground: &Ground, settings: &Settings, json: bool) -> Result<ExitCode> {
+    let findings = shape::lint(&ground.admin().await?, &settings.database.functions).await?;
     let mut report = Report::default();
     report.add("database", Ok(findings.into_iter().map(Finding::from).collect()));
-    report.accept(settings);
+    report.accept(&settings.doctor);
     if json {
         let one = |f: &Finding| {
             serde_json::json!({ "level": f.level.as_str(), "rule": f.what, "object": f.object, "mend": f.mend,

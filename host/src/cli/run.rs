@@ -316,7 +316,7 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ground.seed(scale, &mut watch).await?;
             ExitCode::SUCCESS
         }
-        DbCommand::Check { json } => doctor::database(&ground, &settings.doctor, json).await?,
+        DbCommand::Check { json } => doctor::database(&ground, settings, json).await?,
     };
     ground.leave().await?;
     Ok(code)

@@ -19,6 +19,9 @@ pub struct Database {
     /// The schemas plugins may read, in the order in which an unqualified name is looked for. `retail` is the demo's;
     /// leave it out and the demo's tables are neither made nor served.
     pub schemas: Vec<String>,
+    /// Functions of your own that a statement may call besides those of the allow-list, each as `schema.name` and called
+    /// so. At your own risk: one that runs SQL it is given, or as its owner, is a way past the walls.
+    pub functions: Vec<String>,
     /// Take dangerous functions and catalogs from PUBLIC. Unset: yes for the private server, no for yours, where
     /// other applications may need them. Needs a superuser.
     pub harden: Option<bool>,
@@ -48,6 +51,7 @@ impl Default for Database {
         Self {
             url: None,
             schemas: vec!["retail".to_owned()],
+            functions: Vec::new(),
             harden: None,
             adopt: false,
             repair: false,
@@ -64,5 +68,22 @@ impl Database {
     /// Between two looks at the walls. There is no way to do without: zero is a second.
     pub(crate) fn check_period(&self) -> Duration {
         Duration::from_secs(self.check_seconds.max(1))
+    }
+
+    /// What of these settings cannot be used. What else can be wrong is found where the database is reached.
+    pub fn fault(&self) -> Option<String> {
+        // PostgreSQL's own are on the allow-list or are not for statements.
+        let named = |function: &&String| {
+            let parts = function.split_once('.');
+            parts.is_some_and(|(schema, name)| {
+                !schema.is_empty()
+                    && !name.is_empty()
+                    && !name.contains('.')
+                    && !schema.starts_with("pg_")
+                    && !["information_schema", "rowhouse", "rowhouse_private"].contains(&schema)
+            })
+        };
+        let wrong = self.functions.iter().find(|function| !named(function))?;
+        Some(format!("database.functions: `{wrong}` is not `schema.name` of a function in a schema of your own"))
     }
 }

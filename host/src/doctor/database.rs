@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 /// opens nothing meanwhile.
 const LITTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `keys` is none where this host has no usable keys, which somebody else says.
-pub(super) async fn look(ground: &Ground, keys: Option<&Keys>) -> Result<Vec<Finding>> {
+/// `keys` is none where this host has no usable keys, which somebody else says; `kept` are the operator's own functions.
+pub(super) async fn look(ground: &Ground, keys: Option<&Keys>, kept: &[String]) -> Result<Vec<Finding>> {
     let admin = ground.admin().await?;
-    let mut found: Vec<Finding> = shape::lint(&admin).await?.into_iter().map(Finding::from).collect();
+    let mut found: Vec<Finding> = shape::lint(&admin, kept).await?.into_iter().map(Finding::from).collect();
     found.extend(memory::look(&admin).await?);
     let live = shape::host_keys(&admin).await?;
     found.extend(judge(&live, keys.map(Keys::ticket_names).as_deref(), SystemTime::now()));

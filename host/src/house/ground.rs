@@ -143,7 +143,7 @@ impl Ground {
         }
         let harden = settings.database.harden.unwrap_or(self.server.is_some());
         if harden {
-            shape::harden(&admin).await?;
+            shape::harden(&admin, &settings.database.functions).await?;
         }
         adopt_or_refuse(&admin, keys, settings.database.adopt).await?;
         if !settings.database.adopt {
@@ -163,12 +163,12 @@ impl Ground {
         }
         let clerk = keys.password(shape::CLERK_ROLE);
         shape::set_login(&admin, shape::CLERK_ROLE, clerk.expose_secret(), CLERKS).await?;
-        let walls = if shape::is_hardened(&admin).await? {
+        let walls = if shape::is_hardened(&admin, &settings.database.functions).await? {
             "up"
         } else {
             "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
         };
-        walls::refuse_unsafe(&admin).await?;
+        walls::refuse_unsafe(&admin, &settings.database.functions).await?;
         watch.step("walls", walls);
         Ok(())
     }

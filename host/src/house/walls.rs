@@ -48,8 +48,8 @@ fn event(found: &shape::Finding) -> Event {
 }
 
 /// Stop at a database whose walls have a hole, and warn of what is weak.
-pub(super) async fn refuse_unsafe(admin: &Client) -> Result<()> {
-    let findings = shape::lint(admin).await?;
+pub(super) async fn refuse_unsafe(admin: &Client, kept: &[String]) -> Result<()> {
+    let findings = shape::lint(admin, kept).await?;
     let (fatal, rest): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.level == shape::Level::Unsafe);
     for finding in rest.into_iter().filter(|finding| finding.level == shape::Level::Weak) {
@@ -62,14 +62,14 @@ pub(super) async fn refuse_unsafe(admin: &Client) -> Result<()> {
 
 /// Look every `period`, as the administrator, and serve or refuse by what is seen. Where nothing can be seen, what was
 /// seen last holds.
-pub(super) async fn watch(host: Arc<Host>, admin: Config, period: Duration) {
+pub(super) async fn watch(host: Arc<Host>, admin: Config, kept: Vec<String>, period: Duration) {
     // Looked at just before the house opened.
     let mut round = interval_at(Instant::now() + period, period);
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = BTreeSet::new();
     loop {
         round.tick().await;
-        match timeout(PATIENCE, look(&admin)).await.context("the database took too long").flatten() {
+        match timeout(PATIENCE, look(&admin, &kept)).await.context("the database took too long").flatten() {
             Ok(fatal) => known = judge(&host, &known, &fatal),
             Err(error) => {
                 tracing::warn!(error = %format!("{error:#}"), "the walls could not be looked at; the last verdict holds");
@@ -80,10 +80,10 @@ pub(super) async fn watch(host: Arc<Host>, admin: Config, period: Duration) {
 
 /// What makes the database unsafe at the moment. A connection for each look: one a minute costs nothing, and none is
 /// held by somebody who may do everything.
-async fn look(admin: &Config) -> Result<Vec<shape::Finding>> {
+async fn look(admin: &Config, kept: &[String]) -> Result<Vec<shape::Finding>> {
     let (client, connection) = admin.connect(NoTls).await?;
     let driver = tokio::spawn(connection);
-    let findings = shape::lint(&client).await;
+    let findings = shape::lint(&client, kept).await;
     // Also where the statement hangs: the socket goes with its driver.
     driver.abort();
     Ok(findings?.into_iter().filter(|found| found.level == shape::Level::Unsafe).collect())

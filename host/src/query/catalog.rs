@@ -5,8 +5,9 @@
 
 use super::Error;
 use super::fault::{SqlCode, SqlError};
-use super::gate::{MayRead, Relations};
+use super::gate::{MayRead, Names, Relations};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio_postgres::{Client, Row};
 
 /// Samples of a column one may ask for at most.
@@ -16,6 +17,8 @@ pub const MAX_SAMPLES: u32 = 100;
 const COLUMNS: &str = include_str!("catalog/columns.sql");
 /// Primary and foreign keys of the same tables. $1: schemas.
 const KEYS: &str = include_str!("catalog/keys.sql");
+/// Names that decide what a text means. $1: the columns above, $2: schemas.
+const NAMES: &str = include_str!("catalog/names.sql");
 /// The search path of the agent roles in this database.
 const SEARCH_PATH: &str = include_str!("catalog/search_path.sql");
 
@@ -28,6 +31,7 @@ const REGISTERED: &str = "SELECT DISTINCT n.nspname FROM rowhouse.tenant_tables 
 pub struct Catalog {
     tables: Vec<Table>,
     search_path: Vec<String>,
+    names: Arc<Names>,
 }
 
 /// A table or view agents may read.
@@ -85,7 +89,11 @@ pub async fn read(admin: &Client, schemas: &[String]) -> Result<Catalog, Error> 
     let path = admin.query_opt(SEARCH_PATH, &[]).await.map_err(Error::Catalog)?;
     let registered = admin.query(REGISTERED, &[]).await.map_err(Error::Catalog)?;
     let tables = tables(&columns).map_err(Error::Catalog)?;
-    let mut catalog = Catalog { tables, search_path: schemas.to_vec() };
+    let columns: BTreeSet<&str> = tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    let found = admin.query(NAMES, &[&columns, &schemas]).await.map_err(Error::Catalog)?;
+    let names = Arc::new(names(&found).map_err(Error::Catalog)?);
+    let mut catalog = Catalog { tables, search_path: schemas.to_vec(), names };
     catalog.add_keys(&keys).map_err(Error::Catalog)?;
     let path: Option<String> = path.map(|row| row.try_get(0)).transpose().map_err(Error::Catalog)?;
     let path = path.map(|path| split_path(&path)).unwrap_or_default();
@@ -112,7 +120,7 @@ impl Catalog {
         for table in &mut tables {
             table.foreign_keys.retain(|key| names.contains(&key.references_table));
         }
-        Self { tables, search_path: self.search_path.clone() }
+        Self { tables, search_path: self.search_path.clone(), names: Arc::clone(&self.names) }
     }
 
     /// The table a statement means by this name, qualified or found by the search path.
@@ -136,6 +144,11 @@ impl Catalog {
             readable.entry(table.schema.clone()).or_default().insert(table.relation.clone());
         }
         Relations { search_path: self.search_path.clone(), readable }
+    }
+
+    /// What the gate should know of the database's names.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The statement that samples a column: built from names this catalog lists, never from the caller's text.
@@ -197,6 +210,20 @@ fn tables(columns: &[Row]) -> Result<Vec<Table>, tokio_postgres::Error> {
     Ok(tables)
 }
 
+fn names(rows: &[Row]) -> Result<Names, tokio_postgres::Error> {
+    let mut names = Names::default();
+    for row in rows {
+        let (kind, schema, name): (&str, Option<String>, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        match (kind, schema) {
+            ("field", _) => names.fields.insert(name),
+            ("enum", Some(schema)) => names.enums.entry(schema).or_default().insert(name),
+            // Whatever else there is only refuses more.
+            _ => names.callable.insert(name),
+        };
+    }
+    Ok(names)
+}
+
 /// `retail, "Odd Name", "$user"` to its names. `$user` stands for a schema no agent role has.
 fn split_path(path: &str) -> Vec<String> {
     path.split(',')
@@ -226,7 +253,7 @@ mod tests {
             foreign_keys: vec![],
             tenant_key: None,
         };
-        Catalog { tables: vec![table], search_path: split_path("\"$user\", retail, \"Ext\"") }
+        Catalog { tables: vec![table], search_path: split_path("\"$user\", retail, \"Ext\""), names: Arc::default() }
     }
 
     #[test]

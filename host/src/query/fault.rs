@@ -88,7 +88,7 @@ const WORDING: &[(&str, SqlCode, &str)] = &[
     ("53300", Unavailable, "the database has no connection free; try again"),
     ("53400", Limit, "the statement needed more temporary space than it may use; ask for fewer rows or columns"),
     ("54", Limit, "the statement is too complex; make it shorter"),
-    ("54000", Limit, "the statement builds a value that is too large"),
+    ("54000", Limit, TOO_LARGE),
     ("55P03", Unavailable, "the rows are locked by maintenance; try again"),
     ("57014", Timeout, "the statement ran longer than a statement may; narrow it or aggregate"),
     ("57P", Unavailable, "the database is shutting down or starting; try again"),
@@ -97,10 +97,27 @@ const WORDING: &[(&str, SqlCode, &str)] = &[
     ("XX", Unavailable, "the database has a fault of its own; the operator's log has the details"),
 ];
 
-/// Routines that raise XX000, PostgreSQL's word for what cannot happen, for what can: they read a text of the
-/// statement's, and touch neither a table nor the catalog, so nothing is wrong with the server. With what it means.
-const READERS: &[(&str, &str)] =
-    &[("pushOpStack", "a text-search query nests too many operators; shorten it, or use websearch_to_tsquery")];
+/// Routines that raise XX000, PostgreSQL's word for what cannot happen, for what can: they read an argument of the
+/// statement's or make room for a value of it, and touch neither a table nor the catalog, so nothing is wrong with the
+/// server. With what it means.
+const READERS: &[(&str, SqlCode, &str)] = &[
+    ("pushOpStack", Invalid, "a text-search query nests too many operators; shorten it, or use websearch_to_tsquery"),
+    ("AdjustIntervalForTypmod", Invalid, "an interval's precision is not one; write a cast, value::interval(3)"),
+    // A weight that is none; since PostgreSQL 16 it has a SQLSTATE of its own.
+    ("tsvector_setweight", Invalid, NO_WEIGHT),
+    ("tsvector_setweight_by_filter", Invalid, NO_WEIGHT),
+    // More than a value may have. From PostgreSQL 17 one routine says so, before it whichever was asked for the room.
+    ("MemoryContextSizeFailure", Limit, TOO_LARGE),
+    ("palloc", Limit, TOO_LARGE),
+    ("palloc0", Limit, TOO_LARGE),
+    ("palloc_extended", Limit, TOO_LARGE),
+    ("repalloc", Limit, TOO_LARGE),
+    ("MemoryContextAlloc", Limit, TOO_LARGE),
+    ("MemoryContextAllocZero", Limit, TOO_LARGE),
+    ("MemoryContextAllocExtended", Limit, TOO_LARGE),
+];
+const NO_WEIGHT: &str = "a weight is one of A, B, C and D";
+const TOO_LARGE: &str = "the statement builds a value that is too large";
 
 /// For a SQLSTATE no row above speaks of.
 const OTHERWISE: (SqlCode, &str) = (Invalid, "PostgreSQL could not run the statement");
@@ -185,8 +202,8 @@ fn speaks_of_the_statement(sqlstate: &str, position: Option<u32>) -> bool {
 
 /// What a SQLSTATE means to a caller when this routine raised it.
 fn meaning(sqlstate: &str, routine: Option<&str>) -> (SqlCode, &'static str) {
-    let reader = READERS.iter().find(|(name, _)| sqlstate == "XX000" && routine == Some(*name));
-    reader.map_or_else(|| wording(sqlstate), |(_, message)| (Invalid, message))
+    let reader = READERS.iter().find(|(name, ..)| sqlstate == "XX000" && routine == Some(*name));
+    reader.map_or_else(|| wording(sqlstate), |(_, code, message)| (*code, message))
 }
 
 fn wording(sqlstate: &str) -> (SqlCode, &'static str) {
@@ -284,6 +301,12 @@ mod tests {
     fn a_fault_of_the_server_is_not_the_text_it_was_given() {
         for (sqlstate, routine, code) in [
             ("XX000", Some("pushOpStack"), Invalid),
+            ("XX000", Some("AdjustIntervalForTypmod"), Invalid),
+            ("XX000", Some("tsvector_setweight"), Invalid),
+            ("XX000", Some("tsvector_setweight_by_filter"), Invalid),
+            ("XX000", Some("MemoryContextSizeFailure"), Limit),
+            ("XX000", Some("palloc"), Limit),
+            ("XX000", Some("palloc0"), Limit),
             ("XX000", Some("relation_open"), Unavailable),
             ("XX000", None, Unavailable),
             ("XX001", Some("pushOpStack"), Unavailable),

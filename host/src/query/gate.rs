@@ -13,6 +13,7 @@
 //! Nothing here needs more than 512 KiB of stack: the parser measures the stack it runs on, and the tree it hands
 //! over is refused when it nests deeper than 100 messages (about 47 binary operators in one chain).
 
+mod casts;
 mod leaves;
 mod refusal;
 mod rules;
@@ -43,6 +44,10 @@ pub const MAX_SQL_BYTES: usize = 32 * 1024;
 /// Highest number a `$n` parameter may have. PostgreSQL's own limit is 65,535; each is a value to check and send.
 pub const MAX_PARAMETERS: u32 = 200;
 
+/// Longest parameter that may be read as a text-search query, in bytes. PostgreSQL takes a tenth of a second to read one,
+/// four times as long for each doubling, and listens to nobody meanwhile.
+pub const MAX_QUERY_BYTES: usize = 16 * 1024;
+
 /// Whether a reader may read the relation of this schema and name.
 pub type MayRead<'a> = &'a dyn Fn(&str, &str) -> bool;
 
@@ -53,7 +58,8 @@ pub struct Relations {
     /// that lists it under `readable`. Must be the path the session really has: a schema on the session's path and
     /// missing here could hold a relation of the same name.
     pub search_path: Vec<String>,
-    /// Schema to the names of its readable relations. System schemas (`pg_…`, `information_schema`) are ignored.
+    /// Schema to the names of its readable relations. System schemas (`pg_…`, `information_schema`) are ignored, and
+    /// so are relations called `pg_…` in any other: PostgreSQL and its extensions call theirs so.
     pub readable: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -64,7 +70,21 @@ pub struct Gate {
     relations: Relations,
     /// The readable relations once more, to be handed out.
     tables: Arc<BTreeMap<String, BTreeSet<String>>>,
-    fields: BTreeSet<String>,
+    names: Names,
+    /// Functions of the operator's own, as `schema.name`.
+    own_functions: BTreeSet<String>,
+}
+
+/// Names of the database's own that decide what a text means there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Columns of readable relations whose name no function and no type has: `(value).name` selects a field and can
+    /// neither call nor cast. Without any, a row is taken apart in FROM only.
+    pub fields: BTreeSet<String>,
+    /// Functions that can be given one row, and that no readable column is called like: `alias.name` calls them.
+    pub callable: BTreeSet<String>,
+    /// The enums of readable schemas, by schema.
+    pub enums: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What the gate learnt about a statement it lets through.
@@ -76,6 +96,8 @@ pub struct Checked {
     pub fingerprint: String,
     /// Highest `$n` the statement uses; 0 when it has no parameters.
     pub parameters: u32,
+    /// Parameters that are read as a text-search query, which [`MAX_QUERY_BYTES`] bounds.
+    pub short_parameters: BTreeSet<u32>,
 }
 
 impl Gate {
@@ -88,8 +110,9 @@ impl Gate {
             .map(str::to_owned)
             .collect();
         relations.readable.retain(|schema, _| !words::is_system_schema(schema));
+        relations.readable.values_mut().for_each(|names| names.retain(|name| !name.starts_with("pg_")));
         let tables = Arc::new(relations.readable.clone());
-        Self { functions, relations, tables, fields: BTreeSet::new() }
+        Self { functions, relations, tables, names: Names::default(), own_functions: BTreeSet::new() }
     }
 
     /// The readable relations, by schema.
@@ -97,11 +120,17 @@ impl Gate {
         &self.tables
     }
 
-    /// The same gate, with field names: columns of the readable relations whose name no function and no type of the
-    /// database has, so that `(value).name` selects a field and can neither call nor cast. Without any, a row is taken
-    /// apart in FROM only.
-    pub fn with_fields(self, fields: BTreeSet<String>) -> Self {
-        Self { fields, ..self }
+    /// The same gate for a database with these names.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The same gate, with functions that an operator allows at their own risk. Each is written `schema.name`, here and
+    /// in a statement.
+    #[must_use]
+    pub fn with_functions(self, functions: &[String]) -> Self {
+        Self { own_functions: functions.iter().cloned().collect(), ..self }
     }
 
     /// Decides whether `sql` may be sent to the database. Takes less than 0.1 ms for a statement of ordinary
@@ -134,14 +163,14 @@ impl Gate {
             return stop(Reason::Syntax, "the statement contains a NUL character: remove it");
         }
         let tree = pg_query::parse(sql, 0).map_err(|error| syntax::explain(sql, error))?.protobuf;
-        let (relations, parameters) = self.walk(&tree, may_read)?;
+        let checked = self.walk(&tree, may_read)?;
         // Of the options, these make the fingerprint follow the relations read, not the aliases they were given.
         let options = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
         let fingerprint = pg_query::fingerprint(sql, 0, options).map_err(|error| syntax::explain(sql, error))?.hex;
-        Ok(Checked { relations, fingerprint, parameters })
+        Ok(Checked { fingerprint, ..checked })
     }
 
-    fn walk(&self, tree: &ParseResult, may_read: MayRead<'_>) -> Result<(BTreeSet<String>, u32), Stop> {
+    fn walk(&self, tree: &ParseResult, may_read: MayRead<'_>) -> Result<Checked, Stop> {
         let [statement] = tree.stmts.as_slice() else {
             let count = tree.stmts.len();
             return stop(Reason::Statement, format!("there are {count} statements; send exactly one SELECT"));

@@ -27,8 +27,8 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Statement};
 pub struct Target {
     /// Where an unqualified name is looked for, as the gate was told.
     pub search_path: Vec<String>,
-    /// Hosts (or socket directories), ports and database name. User, password, options and application name are set
-    /// here.
+    /// The administrator's. For the login roles hosts (or socket directories), ports and database name are taken from
+    /// it; user, password, options and application name are set here.
     pub config: Config,
     /// The passwords of the three login roles.
     pub logins: Logins,
@@ -140,6 +140,8 @@ pub(super) struct Link {
     pub(super) enter: Statement,
     /// The backend's process id, which tickets are bound to.
     pub(super) backend: i32,
+    /// The login role.
+    pub(super) role: &'static str,
     pub(super) schema_version: i32,
     pub(super) server_version: String,
     pub(super) vector: Option<u32>,
@@ -247,6 +249,7 @@ impl Manager {
             client,
             enter,
             backend,
+            role: self.lane.role(),
             schema_version,
             server_version,
             vector,

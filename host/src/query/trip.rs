@@ -12,11 +12,14 @@ use super::fault::{SqlCode, SqlError};
 use super::frame::Breach;
 use super::lane::{Link, Manager};
 use super::rows::{Column, Rows};
+use super::straggler::Warden;
+use super::tally::Begun;
 use super::ticket::Ticket;
 use super::value::{Kind, Value};
 use bb8::PooledConnection;
 use std::future::Future;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryRow};
@@ -36,8 +39,8 @@ pub(super) const READ_ONLY: Brackets =
 /// What stands before the caller's statement. Nothing stands after it, so no comment or semicolon at its end matters.
 const DECLARE: &str = "DECLARE c NO SCROLL CURSOR FOR ";
 
-/// How long a cancelled statement may take to end before its socket is dropped. PostgreSQL looks for a cancel many
-/// times a second, except inside a few functions.
+/// How long a cancelled statement may take to end before its caller is answered without it. PostgreSQL looks for a cancel
+/// many times a second, except inside a few functions.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How much longer than its own timeout a statement may take before the host steps in: the database's word is the
@@ -61,6 +64,20 @@ pub(super) struct Order {
     pub(super) statement_timeout: Duration,
 }
 
+/// Who waits for a statement, and its entry among those that ran.
+pub(super) struct Waiting {
+    /// Gone where whoever asked is.
+    pub(super) answer: oneshot::Sender<Result<Rows, SqlError>>,
+    pub(super) begun: Begun,
+}
+
+impl Waiting {
+    fn tell(self, outcome: Result<Rows, SqlError>) {
+        self.begun.end(&outcome);
+        let _ = self.answer.send(outcome);
+    }
+}
+
 /// The answers to the messages of a round trip.
 struct Landing {
     begin: Result<(), Error>,
@@ -70,14 +87,18 @@ struct Landing {
     rollback: Result<(), Error>,
 }
 
-/// Run `order` on `link`. Returns the link to its pool, or closes it, whatever happens; this future must run to its
-/// end, so it belongs in a task of its own.
+/// Run `order` on `link` and send what came of it. Returns the link to its pool, or closes it, whatever happens; this
+/// future must run to its end, so it belongs in a task of its own. It ends when the database is done with the statement,
+/// which may be long after the answer; so long it keeps `place`.
 pub(super) async fn run(
     mut link: PooledConnection<'static, Manager>,
     ticket: Ticket,
     order: Order,
     stop: CancellationToken,
-) -> Result<Rows, SqlError> {
+    warden: Warden,
+    waiting: Waiting,
+    place: impl Send,
+) {
     link.depart();
     link.tap.begin(order.bytes.saturating_add(OVERHEAD));
     let departed = Instant::now();
@@ -88,18 +109,25 @@ pub(super) async fn run(
             landing = &mut trip => landing,
             why = interruption(&order, departed, &stop) => {
                 // Not given back after this: a late cancel would stop the next caller's statement.
-                if let Ok(Ok(())) = timeout(GRACE, link.cancel()).await {
-                    let _ = timeout(GRACE, &mut trip).await;
+                let cancelled = matches!(timeout(GRACE, link.cancel()).await, Ok(Ok(())));
+                let ended = cancelled && timeout(GRACE, &mut trip).await.is_ok();
+                waiting.tell(Err(why));
+                if !ended {
+                    tokio::select! {
+                        _ = &mut trip => {}
+                        () = warden.see_off(link.backend, link.role) => {}
+                    }
                 }
-                return Err(why);
+                return;
             }
         }
     };
     if landing.rollback.is_ok() {
         link.landed();
     }
-    let messages = judge(landing, &link, &order, departed)?;
-    rows(messages, &link, order)
+    let outcome = judge(landing, &link, &order, departed).and_then(|messages| rows(messages, &link, order));
+    drop((link, place));
+    waiting.tell(outcome);
 }
 
 fn round_trip(link: &Link, ticket: &Ticket, order: &Order) -> impl Future<Output = Landing> {

@@ -32,11 +32,11 @@ pub(crate) async fn is_superuser(admin: &Client) -> Result<bool, Error> {
     Ok(row.get(0))
 }
 
-pub(super) async fn read(admin: &Client) -> Result<Plan, Error> {
+pub(super) async fn read(admin: &Client, kept: &[String]) -> Result<Plan, Error> {
     let allowed: Vec<&str> = crate::allowed_functions().collect();
     let (names, values): (Vec<&str>, Vec<&str>) = SETTINGS.into_iter().unzip();
     let (returned, functions): (Vec<Row>, Vec<Row>) = admin
-        .query(include_str!("functions.sql"), &[&allowed])
+        .query(include_str!("functions.sql"), &[&allowed, &kept])
         .await
         .doing("list the functions PUBLIC may call")?
         .into_iter()

@@ -10,7 +10,7 @@ relation AS (
 right_of AS (
   SELECT to_regclass('rowhouse.' || b.name) AS oid, p.privilege, p.privilege = ANY (b.needs) AS needed
   FROM (VALUES ('revocations', '{SELECT}'::text[]), ('api_keys', '{SELECT}'), ('tenants_directory', '{SELECT}'),
-               ('usage', '{SELECT,INSERT,UPDATE}'), ('audit', '{SELECT,INSERT}')) AS b(name, needs)
+               ('usage', '{SELECT,INSERT,UPDATE,DELETE}'), ('audit', '{SELECT,INSERT}')) AS b(name, needs)
   CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p(privilege)),
 held AS (
   SELECT r.oid::regclass::text AS name, k.rolname, r.privilege, r.needed, has_table_privilege(k.oid, r.oid, r.privilege) AS whole,

@@ -1,8 +1,12 @@
 -- The server and its extensions.
 WITH known AS (SELECT $1::text[] AS agents, $2::text[] AS unused),
-server AS (SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version)
+server AS (SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version,
+  current_setting('server_version_num')::int AS number)
 SELECT 'weak', 'server version not supported', 'PostgreSQL ' || version, '-- use PostgreSQL 15 to 18: what a newer one adds is on no list of ours'
   FROM server WHERE major NOT BETWEEN 15 AND 18
+UNION ALL  -- CVE-2025-8713: statistics tell of rows that row security hides.
+SELECT 'weak', 'server tells of hidden rows', 'PostgreSQL ' || version, '-- update to 15.14, 16.10, 17.6, 18 or later: CVE-2025-8713, statistics tell of rows that row security hides'
+  FROM server WHERE major BETWEEN 15 AND 17 AND number < CASE major WHEN 15 THEN 150014 WHEN 16 THEN 160010 ELSE 170006 END
 UNION ALL
 SELECT 'weak', 'extension older than the server has it', format('%s %s, there is %s', e.extname, e.extversion, a.default_version),
        format('ALTER EXTENSION %I UPDATE', e.extname)

@@ -33,6 +33,11 @@ UNION ALL
 SELECT 'unsafe', 'view reads as its owner', r.name, format('ALTER VIEW %s SET (security_invoker = true)', r.name)
   FROM relation r WHERE r.relkind = 'v' AND r.readable AND NOT r.of_extension
    AND NOT EXISTS (SELECT FROM unnest(r.reloptions) o WHERE o ~* '^security_invoker=(true|on|yes|1)$')
+UNION ALL  -- Made in a schema that is served; in any other the host does not list it, and wall 3 closes it.
+SELECT 'unsafe', 'extension''s relation readable in a served schema', r.name,
+       format('REVOKE ALL ON TABLE %s FROM PUBLIC, %s; -- or make the extension in a schema of its own', r.name, g.names)
+  FROM relation r CROSS JOIN agents g WHERE r.of_extension AND r.readable AND r.relkind IN ('r', 'p', 'v')
+   AND EXISTS (SELECT FROM rowhouse.tenant_tables t JOIN pg_class c ON c.oid = t.relation WHERE c.relnamespace = r.relnamespace)
 UNION ALL
 SELECT 'unsafe', 'agent role may write', r.name,
        format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM PUBLIC, %s', r.name, g.names)

@@ -9,7 +9,7 @@ use super::leaves::{leaves, number};
 use super::refusal::{Reason, Stop, stop};
 use super::scope::Name;
 use super::walker::{Draft, Qualified, Scalar, Walker};
-use super::{Gate, MAX_PARAMETERS, MayRead, size, words};
+use super::{Gate, MAX_PARAMETERS, MayRead, casts, size, words};
 
 /// Relations named in a refusal, so that its text stays one a person reads.
 const LISTED: usize = 12;
@@ -39,6 +39,10 @@ impl Walker<'_> {
             }
             ("FuncCall", "args") => {
                 let function = self.draft().words.last().map_or("", String::as_str);
+                if let Some(function) = casts::QUERIES.into_iter().find(|query| *query == function) {
+                    self.query(function, casts::short(value))?;
+                }
+                let function = self.draft().words.last().map_or("", String::as_str);
                 if let Some(function) = size::SIZED.into_iter().find(|sized| *sized == function) {
                     self.repeats = size::check(function, &json(value)?, self.repeats)?;
                 }
@@ -55,8 +59,26 @@ impl Walker<'_> {
             ("RangeVar", "relpersistence") => {}
             ("TypeName", "names") => {
                 let words = leaves(value)?.words;
-                type_name(&words)?;
+                let cast = self.cast.take();
+                self.type_name(&words, cast)?;
                 self.draft().words = words;
+            }
+            // The next thing walked is the type itself.
+            ("TypeCast", "type_name") => {
+                self.cast = self.draft().short.take();
+                return Ok(false);
+            }
+            ("TypeCast", "arg") => {
+                self.draft().short = casts::short(value);
+                return Ok(false);
+            }
+            ("TypeName", "array_bounds") => {
+                let conditional =
+                    self.draft().words.last().is_some_and(|name| name == "tsquery" || name == "regconfig");
+                if conditional && json(value)?.as_array().is_some_and(|bounds| !bounds.is_empty()) {
+                    return stop(Reason::Type, "arrays of tsquery and regconfig are not offered: cast one value");
+                }
+                return Ok(false);
             }
             ("TypeName", "setof" | "pct_type") => {
                 if number(value)? != 0 {
@@ -145,6 +167,14 @@ impl Walker<'_> {
                 return stop(Reason::Column, format!("`{word}`: names that begin with pg_ are PostgreSQL's own"));
             }
         }
+        if let [_, .., last] = fields.words.as_slice()
+            && self.gate.names.callable.contains(last)
+            && !self.gate.functions.contains(last)
+        {
+            let message =
+                format!("`{last}` is a function of the database: where it is a column's name, give the column another");
+            return stop(Reason::Column, message);
+        }
         if !fields.star {
             self.draft().words = fields.words;
         }
@@ -183,9 +213,9 @@ impl Walker<'_> {
     pub(super) fn find_relation(&self, name: &str) -> Result<String, Stop> {
         let relations = &self.gate.relations;
         let has = |schema: &&String| relations.readable.get(*schema).is_some_and(|names| names.contains(name));
-        // pg_catalog comes before every schema of the search path.
+        // pg_catalog comes before every schema of the search path, but no readable relation has a name of one there.
         match relations.search_path.iter().find(has) {
-            Some(schema) if !name.starts_with("pg_") && (self.may_read)(schema, name) => Ok(format!("{schema}.{name}")),
+            Some(schema) if (self.may_read)(schema, name) => Ok(format!("{schema}.{name}")),
             _ => self.gate.unreadable(name, self.may_read),
         }
     }
@@ -196,6 +226,7 @@ impl Gate {
         let name = match words {
             [name] => name,
             [schema, name] if words::is_function_schema(schema) => name,
+            [_, _] if self.own_functions.contains(&words.join(".")) => return Ok(()),
             _ => {
                 let message = format!("function {}: name it without a schema", words.join("."));
                 return stop(Reason::Function, message);
@@ -210,13 +241,13 @@ impl Gate {
 
     /// A function that may be called with anything.
     fn harmless(&self, name: &str) -> bool {
-        self.functions.contains(name) && !size::SIZED.contains(&name)
+        self.functions.contains(name) && !size::SIZED.contains(&name) && !casts::QUERIES.contains(&name)
     }
 
     /// `(value).name` calls the function `name` when the value has no such field, so only names pass that are no
     /// function's, or one's that may be called.
     pub(super) fn field_of_value(&self, name: &str) -> Result<(), Stop> {
-        if words::FIELDS.contains(&name) || self.fields.contains(name) || self.harmless(name) {
+        if words::FIELDS.contains(&name) || self.names.fields.contains(name) || self.harmless(name) {
             return Ok(());
         }
         let message =
@@ -272,24 +303,20 @@ fn scalar(source: Source, mut alias: Vec<String>) -> Result<Scalar, Stop> {
     Ok(Scalar { name, columns })
 }
 
-fn type_name(words: &[String]) -> Result<(), Stop> {
-    let name = match words {
-        [name] => name,
-        [schema, name] if words::is_function_schema(schema) => name,
-        _ => return stop(Reason::Type, format!("type {}: name it without a schema", words.join("."))),
-    };
-    match words::TYPES.contains(&name.as_str()) {
-        true => Ok(()),
-        false => stop(Reason::Type, format!("type {name} is not on the list of types a statement may use")),
-    }
-}
-
 fn operator(words: &[String]) -> Result<(), Stop> {
-    match words {
+    let name = match words {
         // None where SQL has its own word: ASC, IN (SELECT …), EXISTS.
-        [] | [_] => Ok(()),
-        [schema, _] if words::is_function_schema(schema) => Ok(()),
-        _ => stop(Reason::Operator, "an operator may be qualified with pg_catalog or ext only: leave the schema out"),
+        [] => return Ok(()),
+        [name] => name.as_str(),
+        [schema, name] if words::is_function_schema(schema) => name,
+        _ => {
+            let message = "an operator may be qualified with pg_catalog or ext only: leave the schema out";
+            return stop(Reason::Operator, message);
+        }
+    };
+    match words::OPERATORS.contains(&name) {
+        true => Ok(()),
+        false => stop(Reason::Operator, format!("operator {name} is not on the list of operators a statement may use")),
     }
 }
 
@@ -328,6 +355,6 @@ fn session_value(op: i64) -> Result<(), Stop> {
 }
 
 /// A field as JSON, for the few places where the shape of an argument matters.
-fn json<T: ?Sized + Serialize>(value: &T) -> Result<Value, Stop> {
+pub(super) fn json<T: ?Sized + Serialize>(value: &T) -> Result<Value, Stop> {
     serde_json::to_value(value).or_else(|_| stop(Reason::Construct, "an argument cannot be read: rewrite it"))
 }

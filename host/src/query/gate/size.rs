@@ -58,8 +58,8 @@ pub(super) fn check(function: &str, arguments: &Value, repeats: u64) -> Result<u
         // The function behind `char(n)`: its second argument is the length, which it does not limit.
         "bpchar" if argument(1).is_some() => return stop(Reason::Size, "bpchar: write a cast, value::char(n)"),
         "generate_series" => {
-            let ends = (argument(0).and_then(constant), argument(1).and_then(constant));
-            let step = argument(2).map_or(Some(1.0), constant);
+            let ends = (argument(0).and_then(cast_constant), argument(1).and_then(cast_constant));
+            let step = argument(2).map_or(Some(1.0), cast_constant);
             if let ((Some(from), Some(to)), Some(step)) = (ends, step)
                 && step != 0.0
                 && (to - from) / step > MAX_SERIES
@@ -71,6 +71,15 @@ pub(super) fn check(function: &str, arguments: &Value, repeats: u64) -> Result<u
         _ => {}
     }
     Ok(repeats)
+}
+
+/// What `left(text, n)` leaves at most.
+pub(super) fn left(arguments: &Value) -> Option<usize> {
+    let [_, kept] = arguments.as_array()?.as_slice() else { return None };
+    // Below zero it counts from the other end.
+    let kept = constant(kept).filter(|kept| (0.0..=MAX_TIMES).contains(kept))?;
+    // Within the bounds above, so the cast loses nothing.
+    Some(kept as usize)
 }
 
 /// Checks the length of a type that pads its values.
@@ -89,6 +98,20 @@ fn constant(value: &Value) -> Option<f64> {
         Some(number) => number.as_f64(),
         // Numbers past 32 bits, and those with a point or an exponent.
         None => value.pointer("/Fval/fval")?.as_str()?.parse().ok(),
+    }
+}
+
+/// The value of a numeric constant, through casts to a number: `'5'::int8`, `-(5::bigint)`.
+fn cast_constant(value: &Value) -> Option<f64> {
+    let operand = |node: &Value| node.get("rexpr").filter(|_| node.get("lexpr").is_none_or(Value::is_null)).cloned();
+    if let Some(node) = value.pointer("/node/AExpr").filter(|node| node.get("name").and_then(last_word) == Some("-")) {
+        return cast_constant(&operand(node)?).map(std::ops::Neg::neg);
+    }
+    let Some(cast) = value.pointer("/node/TypeCast") else { return constant(value) };
+    let argument = cast.get("arg").filter(|_| is_number(cast.pointer("/type_name/names").unwrap_or(&Value::Null)))?;
+    match argument.pointer("/node/AConst/val/Sval/sval") {
+        Some(text) => text.as_str()?.trim().replace('_', "").parse().ok(),
+        None => cast_constant(argument),
     }
 }
 
@@ -129,7 +152,7 @@ fn at_most(value: &Value) -> Option<f64> {
 }
 
 /// The last part of a name of one or more.
-fn last_word(name: &Value) -> Option<&str> {
+pub(super) fn last_word(name: &Value) -> Option<&str> {
     name.as_array()?.last()?.pointer("/node/String/sval")?.as_str()
 }
 

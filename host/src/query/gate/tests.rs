@@ -19,13 +19,22 @@ const FUNCTIONS: &str = include_str!("../../../../migrations/allow/functions.txt
 fn gate() -> Gate {
     let names = |names: &str| names.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
     let readable = BTreeMap::from([
-        ("retail".to_owned(), names("stores customers categories products orders order_items inventory embeddings")),
+        (
+            "retail".to_owned(),
+            names("stores customers categories products orders order_items inventory embeddings pg_stat_statements"),
+        ),
         ("archive".to_owned(), names("orders_2024 orders")),
         ("pg_catalog".to_owned(), names("pg_class pg_authid")),
         ("information_schema".to_owned(), names("tables")),
     ]);
     let search_path = vec!["retail".to_owned(), "ext".to_owned(), "pg_catalog".to_owned()];
-    Gate::new(FUNCTIONS, Relations { search_path, readable }).with_fields(names("store_name total"))
+    Gate::new(FUNCTIONS, Relations { search_path, readable })
+        .with_names(Names {
+            fields: names("store_name total"),
+            callable: names("steal count"),
+            enums: BTreeMap::from([("retail".to_owned(), names("status"))]),
+        })
+        .with_functions(&["retail.digest".to_owned()])
 }
 
 /// Every statement must be refused, and for this reason.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::casts::Short;
 use super::refusal::{Reason, Stop, stop};
 use super::rules::Source;
 use super::scope::{Name, Scopes};
 use super::visit::{Through, Visit};
-use super::{Gate, MayRead, words};
+use super::{Checked, Gate, MayRead, words};
 
 /// Nodes of a statement, wrappers included: some 2,600 constants in an IN list.
 pub(super) const MAX_NODES: usize = 8_000;
@@ -32,6 +33,8 @@ pub(super) struct Draft {
     pub(super) source: Option<Source>,
     /// Whether the row of a FROM item is a record whatever the function.
     pub(super) record: bool,
+    /// What a cast casts, where its length is plain to see.
+    pub(super) short: Option<Short>,
     /// Byte offset in the statement.
     pub(super) at: Option<usize>,
 }
@@ -63,6 +66,10 @@ pub(super) struct Walker<'g> {
     /// Product of all `repeat` counts: repeats of repeats multiply, through WITH as well as by nesting.
     pub(super) repeats: u64,
     pub(super) parameters: u32,
+    /// Parameters that are read as a text-search query.
+    pub(super) short_parameters: BTreeSet<u32>,
+    /// What is cast to the type that is walked next.
+    pub(super) cast: Option<Short>,
     nodes: usize,
     depth: usize,
     /// The struct and field whose texts are being read.
@@ -81,21 +88,24 @@ impl<'g> Walker<'g> {
             scalars: vec![],
             repeats: 1,
             parameters: 0,
+            short_parameters: BTreeSet::new(),
+            cast: None,
             nodes: 0,
             depth: 0,
             place: ("", ""),
         }
     }
 
-    /// The judgements that need the whole statement. Gives the relations read and the highest parameter.
-    pub(super) fn finish(mut self) -> Result<(BTreeSet<String>, u32), Stop> {
+    /// The judgements that need the whole statement. What was learnt, but for the fingerprint.
+    pub(super) fn finish(mut self) -> Result<Checked, Stop> {
         self.check_qualified()?;
         let scopes = std::mem::replace(&mut self.scopes, Scopes::new());
         for Name { name, at } in scopes.finish() {
             let relation = self.find_relation(&name).map_err(|stop| stop.at(at))?;
             self.relations.insert(relation);
         }
-        Ok((self.relations, self.parameters))
+        let Self { relations, parameters, short_parameters, .. } = self;
+        Ok(Checked { relations, parameters, short_parameters, fingerprint: String::new() })
     }
 
     pub(super) fn draft(&mut self) -> &mut Draft {

@@ -41,17 +41,30 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("WindowDef", "refname"),
 ];
 
-/// Types a value may be cast to. None of them looks anything up in a catalog (`reg…`), names an object (`oid`) or
-/// reads markup (`xml`).
+/// Types a value may be cast to. None of them looks anything up in a catalog (`reg…`), names an object (`oid`), reads
+/// markup (`xml`) or has operators that take its square in time and listen to nobody (`path`, `polygon`). `tsquery` and
+/// `regconfig` are taken under conditions of their own.
 #[rustfmt::skip]
 pub(super) const TYPES: &[&str] = &[
     "bool", "boolean", "int2", "int4", "int8", "smallint", "integer", "bigint", "int", "float4", "float8", "real",
     "numeric", "decimal", "money", "text", "varchar", "bpchar", "char", "name", "bytea", "date", "time", "timetz",
-    "timestamp", "timestamptz", "interval", "json", "jsonb", "jsonpath", "uuid", "tsvector", "tsquery", "inet",
-    "cidr", "macaddr", "point", "box", "circle", "lseg", "path", "polygon", "line", "bit", "varbit", "int4range",
+    "timestamp", "timestamptz", "interval", "json", "jsonb", "jsonpath", "uuid", "tsvector", "inet",
+    "cidr", "macaddr", "point", "box", "circle", "lseg", "line", "bit", "varbit", "int4range",
     "int8range", "numrange", "daterange", "tsrange", "tstzrange", "int4multirange", "int8multirange",
     "nummultirange", "datemultirange", "tsmultirange", "tstzmultirange", "cube", "vector", "halfvec", "sparsevec",
     "record",
+];
+
+/// Operators, and the words that stand for one in the tree. The names in `pg_catalog` of PostgreSQL 18, in pgvector and
+/// in pg_trgm: what an operator of the database adds under another name may run anything.
+#[rustfmt::skip]
+pub(super) const OPERATORS: &[&str] = &[
+    "!!", "!~", "!~*", "!~~", "!~~*", "#", "##", "#-", "#>", "#>>", "%", "%>", "%>>", "&", "&&", "&<", "&<|", "&>",
+    "*", "*<", "*<=", "*<>", "*=", "*>", "*>=", "+", "-", "-|-", "->", "->>", "/", "<", "<#>", "<%", "<%>", "<+>",
+    "<->", "<->>", "<->>>", "<<", "<<%", "<<->", "<<<->", "<<=", "<<|", "<=", "<=>", "<>", "<@", "<^", "<~>", "=", ">",
+    ">=", ">>", ">>=", ">^", "?", "?#", "?&", "?-", "?-|", "?|", "?||", "@", "@-@", "@>", "@?", "@@", "@@@", "^",
+    "^@", "|", "|&>", "|/", "|>>", "||", "||/", "~", "~*", "~<=~", "~<~", "~=", "~>=~", "~>~", "~~", "~~*",
+    "BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC",
 ];
 
 /// Types whose length says how much memory a value takes.

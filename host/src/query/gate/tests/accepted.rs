@@ -124,6 +124,9 @@ fn arrays_json_and_vectors() {
         "SELECT random(), gen_random_uuid(), width_bucket(5, 0, 10, 4), sqrt(2)::float8, 7 % 3, 2 ^ 3, |/ 4",
         "SELECT make_interval(days => 3), unnest(string_to_array('a,b', ','))",
         "SELECT concat(VARIADIC ARRAY['a', 'b'])",
+        "SELECT hamming_distance(B'101', B'111'), l2_norm('[1,2]'::halfvec), jaccard_distance(B'1', B'0')",
+        // A function of that name takes a row, and is one to call anyway.
+        "SELECT x.count FROM (SELECT count(*) FROM orders) AS x",
     ]);
 }
 

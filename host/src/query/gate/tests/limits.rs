@@ -54,11 +54,45 @@ fn large_values() {
             "SELECT bpchar('x'::bpchar, 1000000000, true)",
             "SELECT * FROM generate_series(1, 1000000000)",
             "SELECT * FROM generate_series(1, 1e12)",
+            "SELECT * FROM generate_series(1, '1000000000000'::bigint)",
+            "SELECT * FROM generate_series(1::int8, CAST(1000000000000 AS numeric)::bigint)",
+            "SELECT * FROM generate_series(-('1000000000000'::bigint), 1)",
             "SELECT * FROM generate_series(1000000000, 1, -1)",
             "SELECT * FROM generate_series(-2000000000, 2000000000, 2)",
             "SELECT * FROM generate_series(0, 1, 0.00000001)",
+            // A text-search query takes its square in time, and listens to nobody.
+            "SELECT plainto_tsquery('simple', repeat('a b c d ', 10000))",
+            "SELECT to_tsquery(note) FROM orders",
+            "SELECT phraseto_tsquery('english'::regconfig, note) FROM orders",
+            "SELECT websearch_to_tsquery((SELECT string_agg(note, ' ') FROM orders))",
+            "SELECT repeat('a & ', 9000)::tsquery",
+            "SELECT CAST(note AS tsquery) FROM orders",
+            "SELECT note::pg_catalog.tsquery FROM orders",
+            "SELECT to_tsquery(left(note, 5000)) FROM orders",
+            "SELECT to_tsquery(left(note, -1)) FROM orders",
+            "SELECT to_tsquery(left(note, id)) FROM orders",
+            "SELECT to_tsquery(VARIADIC ARRAY[note]) FROM orders",
+            "SELECT to_tsquery(left(note, 4000) || left(note, 4000)) FROM orders",
+            "SELECT to_tsquery($1 || $2 || $3 || $4 || $5)",
+            "SELECT to_tsquery($1 || note) FROM orders",
+            "SELECT to_tsquery(replace($1, 'a', 'bbbbbbbbbb'))",
+            "SELECT JSON_VALUE(note, '$' RETURNING tsquery) FROM orders",
+            "SELECT * FROM jsonb_to_record('{}') AS t (a tsquery)",
         ],
     );
+    let long = format!("SELECT to_tsquery('{}')", "a".repeat(4_200));
+    refuses(Reason::Size, &[&long, &long.replace("to_tsquery(", "(").replace("')", "')::tsquery")]);
+    accepts(&[
+        "SELECT to_tsquery('a & b'), plainto_tsquery('english', 'a b'), 'a'::tsquery, NULL::tsquery, tsquery 'a | b'",
+        "SELECT websearch_to_tsquery('english'::regconfig, $1), to_tsquery('english', lower($1::text) || ':*')",
+        "SELECT to_tsquery('simple', left(note, 4000)), left(note, 200)::tsquery FROM orders",
+        "SELECT phraseto_tsquery(coalesce($1, 'red lamp'))",
+        "SELECT to_tsvector('english'::regconfig, name), to_tsvector('pg_catalog.german'::regconfig, name) FROM products",
+        "SELECT count(*) FROM orders WHERE note = 'paid'::retail.status OR 'a' = ANY ('{a}'::retail.status[])",
+    ]);
+    let short = |sql: &str| gate().check(sql).expect(sql).short_parameters.into_iter().collect::<Vec<_>>();
+    assert_eq!(short("SELECT to_tsquery($2), $1, $3::tsquery"), [2, 3]);
+    assert_eq!(short("SELECT to_tsvector($1)"), [0_u32; 0]);
     accepts(&[
         "SELECT repeat('x', 10000), lpad('x', 10000), rpad('x', 5, '-')",
         "SELECT repeat('x', greatest(1, 5)), repeat('x', 5::int), repeat('x', (2.5 + 0)::int % 3)",
@@ -67,6 +101,7 @@ fn large_values() {
         "SELECT format('%s %% %5s %-10I %2$s', 'a', 'b')",
         "SELECT 'x'::char(4000), 'x'::varchar(255), B'1'::bit(8), 'x'::char",
         "SELECT * FROM generate_series(1, 1000000), generate_series(10, 1, -1), generate_series(1, 0)",
+        "SELECT * FROM generate_series('1'::int, 10::bigint), generate_series(1, '9'::text::int)",
         "SELECT * FROM generate_series(now(), now() + interval '1 day', '1 hour')",
     ]);
 }

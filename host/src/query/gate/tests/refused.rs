@@ -1,6 +1,6 @@
 //! Statements that must not pass, by what they try.
 
-use super::{Reason, refuses};
+use super::{Reason, accepts, refuses};
 
 #[test]
 fn forged_context() {
@@ -69,6 +69,13 @@ fn calls_in_disguise() {
          FROM unnest(ARRAY['x']) AS s (current_setting)",
             "SELECT s.pg_sleep FROM unnest(ARRAY[0.1::float8]) AS s",
             "SELECT o.pg_column_size FROM orders o",
+            // Functions of the operator's own that take a row.
+            "SELECT o.steal FROM orders o",
+            "SELECT retail.orders.steal FROM retail.orders",
+            "SELECT 1 FROM orders AS o ORDER BY o.steal",
+            "SELECT (o).steal FROM orders o",
+            "SELECT ('a & b'::text).to_tsquery",
+            "SELECT s.plainto_tsquery FROM unnest(ARRAY['a']) AS s",
         ],
     );
     refuses(
@@ -272,6 +279,25 @@ fn columns_types_and_operators() {
             "SELECT JSON_SERIALIZE('1' RETURNING xml)",
             "SELECT 'x'::U&\"reg\\0063lass\"",
             "SELECT NULL::\"any\"",
+            // Types whose operators take their square in time and listen to nobody.
+            "SELECT '[(0,0),(1,1)]'::path",
+            "SELECT NULL::polygon",
+            "SELECT '{}'::polygon[]",
+            "SELECT * FROM jsonb_to_record('{}') AS t (a path)",
+            // A name, looked up; only where it is written out.
+            "SELECT name::regconfig FROM products",
+            "SELECT ('eng' || 'lish')::regconfig",
+            "SELECT $1::regconfig",
+            "SELECT 3748::regconfig",
+            "SELECT lower('english')::regconfig",
+            "SELECT ARRAY['english']::regconfig[]",
+            "SELECT '{english}'::regconfig[]",
+            "SELECT '{a}'::tsquery[]",
+            "SELECT * FROM jsonb_to_record('{}') AS t (a regconfig)",
+            // Enums of schemas nobody reads, and what is no enum.
+            "SELECT 'a'::archive.status",
+            "SELECT 'a'::retail.amount",
+            "SELECT 'a'::status",
         ],
     );
     refuses(
@@ -283,6 +309,32 @@ fn columns_types_and_operators() {
             "SELECT * FROM orders ORDER BY total USING OPERATOR(retail.<)",
             "SELECT 1 OPERATOR(retail.=) ANY (SELECT 1)",
             "SELECT 1 OPERATOR(retail.=) ALL (ARRAY[1])",
+            // Names that are nobody's but the operator's.
+            "SELECT 1 === 2",
+            "SELECT === 1",
+            "SELECT 1 OPERATOR(pg_catalog.===) 2",
+            "SELECT 1 OPERATOR(ext.<+++>) 2",
+            "SELECT 1 === ANY (ARRAY[1])",
+            "SELECT 1 === ALL (SELECT 1)",
+            "SELECT ROW(1, 2) === ROW(1, 2)",
+            "SELECT * FROM orders ORDER BY total USING <<<",
+        ],
+    );
+}
+
+/// An operator's own functions: by their whole name, and no others of the schema.
+#[test]
+fn functions_of_ones_own() {
+    accepts(&["SELECT retail.digest(total) FROM orders", "SELECT abs(retail.digest(DISTINCT 1))"]);
+    refuses(
+        Reason::Function,
+        &[
+            "SELECT digest(total) FROM orders",
+            "SELECT ext.digest(1)",
+            "SELECT archive.digest(1)",
+            "SELECT retail.steal(o) FROM orders o",
+            "SELECT postgres.retail.digest(1)",
+            "SELECT \"retail.digest\"(1)",
         ],
     );
 }

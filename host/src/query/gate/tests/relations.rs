@@ -37,6 +37,8 @@ fn unreadable() {
             "SELECT * FROM pg_stat_activity",
             "SELECT * FROM pg_settings",
             "SELECT * FROM pg_stat_statements",
+            "SELECT * FROM retail.pg_stat_statements",
+            "SELECT * FROM retail.pg_anything",
             "SELECT * FROM information_schema.tables",
             "SELECT * FROM rowhouse.keys",
             "SELECT * FROM postgres.retail.orders",

@@ -1,7 +1,11 @@
 //! Every place of the grammar an expression can stand in, each with the same hostile expressions. That a slot lets a
 //! harmless expression pass shows that the hostile one is refused for what it is, not for where it stands.
 
+mod grammar;
+mod spy;
+
 use super::gate;
+use grammar::{HOLES, sentences};
 
 /// `?` is the slot.
 const SLOTS: &[&str] = &[
@@ -92,6 +96,13 @@ const SLOTS: &[&str] = &[
     "SELECT JSON_QUERY('1', ?), JSON_EXISTS(?, '$')",
     "SELECT JSON(?), JSON_SCALAR(?), JSON_SERIALIZE(?)",
     "SELECT ? IS JSON",
+    "SELECT JSON_QUERY('1', '$' PASSING ? AS x), JSON_EXISTS('1', '$' PASSING ? AS x)",
+    "SELECT JSON_QUERY('1', '$' DEFAULT ? ON EMPTY DEFAULT ? ON ERROR)",
+    "SELECT JSON_ARRAYAGG(id) FILTER (WHERE ?), JSON_ARRAYAGG(id) OVER (ORDER BY ?) FROM orders",
+    "SELECT sum(1) OVER w FROM orders WINDOW w AS (ORDER BY id ROWS ? PRECEDING)",
+    "SELECT 'a' LIKE ANY (ARRAY[?])",
+    "SELECT (?).f1, (ARRAY[?])[1]",
+    "SELECT 1::numeric(?)",
     "SELECT 1 FROM JSON_TABLE(?, '$' COLUMNS (a int PATH '$')) AS j",
     "SELECT 1 FROM JSON_TABLE('1', '$' PASSING ? AS x COLUMNS (a int PATH '$')) AS j",
     "SELECT 1 FROM JSON_TABLE('1', '$' COLUMNS (a int PATH '$' DEFAULT ? ON EMPTY)) AS j",
@@ -145,6 +156,27 @@ fn nothing_hides_deeper() {
             let inner = format!("({})", inner.replace('?', expression));
             let sql = slot.replace('?', &inner);
             assert_eq!(gate.check(&sql).is_ok(), passes, "{sql}: {:?}", gate.check(&sql));
+        }
+    }
+}
+
+/// Two levels of the grammar, each sentence with some of the hostile expressions, all of them in turn.
+#[test]
+fn nothing_hides_in_any_sentence() {
+    let gate = gate();
+    let sentences = sentences(2);
+    assert!(sentences.len() > 5_000, "{}", sentences.len());
+    for (index, sentence) in sentences.iter().enumerate() {
+        let fill =
+            |expression: &str, constant: &str| sentence.replace(HOLES[0], expression).replace(HOLES[1], constant);
+        let harmless = fill("(abs(1))", "text 'a'");
+        if let Err(refusal) = gate.check(&harmless) {
+            panic!("the sentence itself is refused: {harmless}: {refusal:?}");
+        }
+        for step in [0, 5] {
+            let sql = fill(HOSTILE[(index + step) % HOSTILE.len()], "regclass 'pg_class'");
+            let refusal = gate.check(&sql).expect_err(&sql);
+            assert!(!refusal.syntax, "{sql}: {refusal}");
         }
     }
 }
