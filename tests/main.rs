@@ -18,6 +18,7 @@ mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod swap; // Plugins that come, change and go.
+mod signing; // Who made what is served.
 mod errors; // No private text on the wire or in the log.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
 mod outage; // What breaks around the host, and how it goes on.
