@@ -19,6 +19,7 @@ mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod swap; // Plugins that come, change and go.
+mod signing; // Who made what is served.
 mod errors; // No private text on the wire or in the log.
 mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.

@@ -5,6 +5,7 @@ mod audit;
 mod banner;
 mod doctor;
 mod keys;
+mod plugin;
 mod policy;
 mod progress;
 mod run;
@@ -103,9 +104,9 @@ pub(crate) enum Command {
     /// The audit trail: read it, verify it, take it along.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Plugins: what would be served, what is refused and why.
+    /// Plugins: what would be served and what is refused, what one wants, signing.
     #[command(subcommand)]
-    Plugin(PluginCommand),
+    Plugin(plugin::PluginCommand),
     /// The database: shape, walls, data.
     #[command(subcommand)]
     Db(DbCommand),
@@ -131,17 +132,6 @@ pub(crate) enum Command {
         cpu_seconds: u64,
         #[arg(long)]
         memory: u64,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum PluginCommand {
-    /// Prove every plugin of the directory and list it with its tools. Needs no database.
-    #[command(after_help = "Example:  rowhouse plugin list --plugins plugins.d --json")]
-    List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 

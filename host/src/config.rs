@@ -22,7 +22,7 @@ pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
-pub use plugins::{Grant, Limits, Plugins};
+pub use plugins::{Grant, Limits, Plugins, PublicKeyText, Signatures};
 pub use policy::Policy;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};
@@ -87,6 +87,15 @@ impl Settings {
     /// Whether the demo's own schema is among those served.
     pub fn serves_demo(&self) -> bool {
         self.database.schemas.iter().any(|schema| schema == "retail")
+    }
+
+    /// Whether plugins must be signed by a publisher that is believed: as the settings say, and where they say nothing,
+    /// unless the database is the embedded one.
+    pub fn requires_signatures(&self) -> bool {
+        match self.plugins.signatures {
+            Some(signatures) => signatures == Signatures::Required,
+            None => self.database.url.is_some(),
+        }
     }
 
     /// The directory for everything the host keeps.

@@ -112,7 +112,7 @@ pub async fn examine(settings: &Settings, compiler: PathBuf, ground: anyhow::Res
     let mut report = Report::default();
     report.add("settings", settings::look(settings));
     report.add("keys", keys::look(&state, &settings.keys));
-    report.add("plugins", plugins::look(&settings.plugins, &state, compiler).await);
+    report.add("plugins", plugins::look(&settings.plugins, settings.requires_signatures(), &state, compiler).await);
     let given = settings.keys.clone();
     // Programs of the settings block the thread they are waited for on.
     let opened = tokio::task::spawn_blocking(move || Keys::with(&state, &given)).await;

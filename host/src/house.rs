@@ -131,9 +131,15 @@ impl House {
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
-        let plugins = plugin::open(&settings.plugins, compiler, &settings.state_dir(), stop.clone())
-            .await
-            .map_err(|e| anyhow::anyhow!(e))?;
+        let plugins = plugin::open(
+            &settings.plugins,
+            settings.requires_signatures(),
+            compiler,
+            &settings.state_dir(),
+            stop.clone(),
+        )
+        .await
+        .map_err(|e| anyhow::anyhow!(e))?;
         let published = plugins.published();
         let names: Vec<String> = published.plugins.values().map(|p| format!("{} {}", p.name, p.version)).collect();
         let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

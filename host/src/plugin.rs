@@ -8,6 +8,7 @@ mod blame;
 mod compile;
 mod engine;
 mod imports;
+mod inspect;
 mod listener;
 mod loader;
 mod meter;
@@ -15,16 +16,19 @@ mod registry;
 mod run;
 mod state;
 mod tool;
+mod trust;
 mod wasi;
 mod watch;
 
 pub use compile::{WORKER, work};
+pub use inspect::{Import, Inspected, inspect};
 pub use listener::{Listener, LogLevel};
 pub use loader::{Loaded, Refused};
 pub use meter::Stop;
 pub use registry::{Published, Registry};
 pub use state::CallFacts;
 pub use tool::{Annotations, Answer, Part, Tool};
+pub use trust::{BESIDE, is_signed, keygen, sign};
 
 use crate::config::Plugins;
 use crate::error::BoxError;
@@ -35,12 +39,13 @@ use tokio_util::sync::CancellationToken;
 /// Start the engine, look at the plugin directory, and keep looking if the settings say so.
 ///
 /// `compiler` is the executable that knows [`WORKER`]; `state` is where compiled code is kept unless the settings say
-/// elsewhere.
+/// elsewhere; `signed` refuses components that no publisher of the settings signed.
 ///
 /// # Errors
 /// Where the engine cannot start or the directories cannot be used. A plugin that is refused is no error here.
 pub async fn open(
     settings: &Plugins,
+    signed: bool,
     compiler: PathBuf,
     state: &Path,
     stop: CancellationToken,
@@ -50,7 +55,7 @@ pub async fn open(
     std::fs::create_dir_all(state).map_err(|e| format!("the state directory {}: {e}", state.display()))?;
     let cache = settings.cache.clone().unwrap_or_else(|| state.join("code"));
     let compiler = compile::Compiler::new(compiler, &cache, settings.compile_seconds, settings.compile_memory)?;
-    let loader = loader::Loader::new(engine, compiler, settings.clone())?;
+    let loader = loader::Loader::new(engine, compiler, trust::Trust::new(settings, signed)?, settings.clone())?;
     let registry = Arc::new(Registry::new(loader, settings.directory.clone()));
     registry.look().await?;
     if settings.watch {

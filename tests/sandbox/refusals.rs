@@ -49,7 +49,7 @@ async fn refused(app: &App, name: &str, bytes: &[u8]) -> (&'static str, String) 
 async fn each_refusal_names_its_step_and_its_reason() {
     let app = app(|plan| {
         plan.settings.plugins.max_bytes = MOST;
-        let bare = Grant { interfaces: BTreeSet::new(), wasi: false };
+        let bare = Grant { interfaces: BTreeSet::new(), ..Grant::default() };
         plan.settings.plugins.grants.insert("slow_query".to_owned(), bare);
     })
     .await;

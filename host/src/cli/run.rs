@@ -1,7 +1,7 @@
 //! From a command to its work.
 
 use super::progress::Progress;
-use super::{Cli, Command, Common, DbCommand, PluginCommand, api_key, audit, banner, doctor, keys, policy, token};
+use super::{Cli, Command, Common, DbCommand, api_key, audit, banner, doctor, keys, policy, token};
 use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
@@ -78,7 +78,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             })
             .await
         }
-        Command::Plugin(PluginCommand::List { json }) => plugins(&settings, json).await,
+        Command::Plugin(command) => super::plugin::run(&settings, compiler()?, command).await,
         Command::Db(command) => db(&settings, command).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
@@ -258,42 +258,6 @@ pub(super) async fn on_ground<T>(settings: &Settings, work: impl AsyncFnOnce(&Gr
     let done = work(&ground).await;
     ground.leave().await?;
     done
-}
-
-async fn plugins(settings: &Settings, json: bool) -> Result<ExitCode> {
-    let state = settings.state_dir();
-    let mut settings = settings.plugins.clone();
-    settings.watch = false;
-    let registry =
-        plugin::open(&settings, compiler()?, &state, CancellationToken::new()).await.map_err(|e| anyhow::anyhow!(e))?;
-    let published = registry.published();
-    if json {
-        let served: Vec<_> = published
-            .plugins
-            .values()
-            .map(|p| {
-                let tools: Vec<_> = p.tools.iter().map(|tool| &tool.name).collect();
-                serde_json::json!({ "name": &*p.name, "version": p.version, "digest": p.digest, "imports": p.imports, "tools": tools })
-            })
-            .collect();
-        let refused: Vec<_> = published
-            .refused
-            .values()
-            .map(|why| serde_json::json!({ "name": why.plugin, "step": why.step, "reason": why.reason }))
-            .collect();
-        println!("{}", serde_json::json!({ "served": served, "refused": refused }));
-    } else {
-        for p in published.plugins.values() {
-            println!("{} {}  sha256:{}", p.name, p.version, &p.digest[..16]);
-            for tool in &p.tools {
-                println!("  {:<28} {}", tool.name, tool.title);
-            }
-        }
-        for why in published.refused.values() {
-            println!("REFUSED  {why}");
-        }
-    }
-    Ok(if published.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {

@@ -23,6 +23,12 @@ pub struct Plugins {
     pub concurrent_calls: u32,
     /// Load, replace and unload plugins when the directory changes.
     pub watch: bool,
+    /// Whether a component must be signed by one of the publishers. Unset: yes, unless the database is the embedded one,
+    /// where a demo or a developer's own plugins are at home.
+    pub signatures: Option<Signatures>,
+    /// Publishers whose signatures are believed: a name of the operator's choice, and an Ed25519 public key (PEM, or a
+    /// line of OpenSSH), as text or as `{ file = "/path" }`.
+    pub publishers: BTreeMap<String, PublicKeyText>,
     /// What a plugin without a grant of its own may import.
     pub default_grant: Grant,
     /// Grants by plugin name. Replaces the default, whole.
@@ -41,6 +47,8 @@ impl Default for Plugins {
             compile_memory: 4 << 30,
             concurrent_calls: 64,
             watch: true,
+            signatures: None,
+            publishers: BTreeMap::new(),
             default_grant: Grant::default(),
             grants: BTreeMap::new(),
             limits: Limits::default(),
@@ -55,7 +63,43 @@ impl Plugins {
     }
 }
 
-/// What a plugin may import. Anything else is refused when it is loaded.
+/// Whether components must be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signatures {
+    /// What no known publisher signed is refused.
+    Required,
+    /// What is not signed is served, too. A signature that does not hold is refused all the same.
+    Optional,
+}
+
+/// A public key, or where it is. No secret: it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PublicKeyText {
+    /// The key itself.
+    Text(String),
+    /// In this file.
+    File {
+        /// Which.
+        file: PathBuf,
+    },
+}
+
+impl PublicKeyText {
+    /// The key's text.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(&self) -> std::io::Result<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File { file } => std::fs::read_to_string(file),
+        }
+    }
+}
+
+/// What a plugin may import, and whose it must be. Anything else is refused when it is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grant {
@@ -64,12 +108,14 @@ pub struct Grant {
     /// The safe part of WASI (clocks, random, output into the log), for guests whose toolchain cannot do without.
     /// Files, sockets and HTTP stay denied either way.
     pub wasi: bool,
+    /// Publishers one of whom must have signed it. Empty: any that is believed.
+    pub publishers: BTreeSet<String>,
 }
 
 impl Default for Grant {
     fn default() -> Self {
         let interfaces = ["sql", "schema", "embedding", "call-context", "log", "progress"];
-        Self { interfaces: interfaces.map(str::to_owned).into(), wasi: false }
+        Self { interfaces: interfaces.map(str::to_owned).into(), wasi: false, publishers: BTreeSet::new() }
     }
 }
 

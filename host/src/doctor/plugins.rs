@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn look(settings: &Settings, state: &Path, compiler: PathBuf) -> Result<Vec<Finding>> {
+pub(super) async fn look(settings: &Settings, signed: bool, state: &Path, compiler: PathBuf) -> Result<Vec<Finding>> {
     let dir = &settings.directory;
     if !dir.is_dir() {
         let mend = "name one with --plugins DIR or plugins.directory";
@@ -27,10 +27,19 @@ pub(super) async fn look(settings: &Settings, state: &Path, compiler: PathBuf) -
         }
     }
     let settings = Settings { watch: false, ..settings.clone() };
-    let registry = plugin::open(&settings, compiler, state, CancellationToken::new()).await;
+    let registry = plugin::open(&settings, signed, compiler, state, CancellationToken::new()).await;
     let published = registry.map_err(|error| anyhow::anyhow!(error))?.published();
     for loaded in published.plugins.values() {
         found.extend(wider(&loaded.name, &loaded.imports, settings.grant(&loaded.name)));
+        if loaded.publisher.is_none() {
+            found.push(Finding::new(
+                Level::Note,
+                "plugins",
+                "nobody signed what runs".to_owned(),
+                loaded.name.to_string(),
+                "rowhouse plugin sign, and its publisher under plugins.publishers".to_owned(),
+            ));
+        }
     }
     for why in published.refused.values() {
         found.push(note("a plugin is refused", why.plugin.clone(), &format!("{}: {}", why.step, why.reason)));
@@ -76,7 +85,8 @@ mod tests {
     #[track_caller]
     fn check(name: &str, imports: &[&str], granted: &[&str], wasi: bool, idle: Option<&str>) {
         let imports: Vec<String> = imports.iter().map(ToString::to_string).collect();
-        let grant = Grant { interfaces: granted.iter().map(ToString::to_string).collect(), wasi };
+        let interfaces = granted.iter().map(ToString::to_string).collect();
+        let grant = Grant { interfaces, wasi, ..Grant::default() };
         let found = wider(name, &imports, &grant);
         assert_eq!(found.as_ref().map(|f| f.object.clone()), idle.map(|idle| format!("{name}: {idle}")));
         let Some(found) = found else { return };

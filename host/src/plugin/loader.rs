@@ -7,6 +7,7 @@ use super::compile::{self, Compiler};
 use super::meter::Stop;
 use super::state::CallState;
 use super::tool::{Annotations, Tool};
+use super::trust::{self, Trust};
 use super::{engine, wasi};
 use crate::config::{Grant, Limits, Plugins};
 use crate::error::BoxError;
@@ -26,6 +27,9 @@ const LINE: &str = "0.1";
 /// The step at which the compiler gives up.
 pub(super) const COMPILE: &str = "compile";
 
+/// The step at which nobody vouches for the bytes. What lies beside them may change without them.
+pub(super) const SIGNATURE: &str = "signature";
+
 /// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
 const MAX_TOOLS: usize = 100;
 
@@ -37,6 +41,8 @@ pub struct Loaded {
     pub version: String,
     /// SHA-256 of its bytes.
     pub digest: String,
+    /// The publisher who signed it, where one did whom the settings name.
+    pub publisher: Option<String>,
     /// What it imports, in order.
     pub imports: Vec<String>,
     /// Its tools, in its own order.
@@ -65,35 +71,60 @@ pub(super) struct Loader {
     pub(super) engine: Engine,
     linker: Linker<CallState>,
     compiler: Compiler,
+    trust: Trust,
     settings: Plugins,
 }
 
+/// A component as it was read, not yet proved.
+pub(super) struct Candidate {
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// The signature that lay beside it.
+    pub(super) beside: Option<Vec<u8>>,
+}
+
 impl Loader {
-    pub(super) fn new(engine: Engine, compiler: Compiler, settings: Plugins) -> Result<Self, BoxError> {
+    pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, compiler, settings })
+        Ok(Self { engine, linker, compiler, trust, settings })
     }
 
-    /// The bytes of one file, if they are not too many to look at.
+    /// One file and the signature beside it, if they are not too large to look at.
     ///
     /// # Errors
-    /// Where the file cannot be read, or is too large.
-    pub(super) async fn read(&self, name: &str, path: &Path) -> Result<Vec<u8>, Refused> {
+    /// Where one of them cannot be read, or is too large.
+    pub(super) async fn read(&self, name: &str, path: &Path) -> Result<Candidate, Refused> {
         let refuse = |reason| Refused { plugin: name.to_owned(), step: "read", reason, digest: String::new() };
         let size = tokio::fs::metadata(path).await.map_err(|e| refuse(e.to_string()))?.len();
         let most = self.settings.max_bytes;
         if size > most {
             return Err(refuse(format!("{size} bytes; at most {most} are accepted (plugins.max_bytes)")));
         }
-        tokio::fs::read(path).await.map_err(|e| refuse(e.to_string()))
+        let bytes = tokio::fs::read(path).await.map_err(|e| refuse(e.to_string()))?;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}", trust::BESIDE));
+        let beside = match tokio::fs::metadata(&beside).await {
+            Ok(found) if found.len() > trust::MAX_BESIDE => {
+                let most = trust::MAX_BESIDE;
+                return Err(refuse(format!(
+                    "the signature beside it has {} bytes; at most {most} are read",
+                    found.len()
+                )));
+            }
+            Ok(_) => Some(tokio::fs::read(&beside).await.map_err(|e| refuse(format!("the signature beside it: {e}")))?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(refuse(format!("the signature beside it: {error}"))),
+        };
+        Ok(Candidate { bytes, beside })
     }
 
     /// Prove one component.
     ///
     /// # Errors
     /// The first step that failed, and why.
-    pub(super) async fn load(&self, name: &str, bytes: &[u8]) -> Result<Loaded, Refused> {
+    pub(super) async fn load(&self, name: &str, candidate: &Candidate) -> Result<Loaded, Refused> {
+        let bytes = candidate.bytes.as_slice();
         let digest = compile::digest(bytes);
         let refuse = |step, reason: BoxError| Refused {
             plugin: name.to_owned(),
@@ -102,6 +133,8 @@ impl Loader {
             digest: digest.clone(),
         };
         let grant = self.settings.grant(name);
+        let publisher = self.trust.check(bytes, candidate.beside.as_deref(), &grant.publishers);
+        let publisher = publisher.map_err(|e| refuse(SIGNATURE, e))?;
         let imports = imports(bytes).map_err(|e| refuse("parse", e))?;
         within(name, &imports, grant).map_err(|e| refuse("grant", e))?;
         let component = self.compiler.component(&self.engine, bytes).await.map_err(|e| refuse(COMPILE, e))?;
@@ -120,7 +153,7 @@ impl Loader {
         let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
         let limits = self.settings.limits.clone();
         let imports = imports.into_iter().map(|import| import.name).collect();
-        Ok(Loaded { name: name.into(), version, digest, imports, tools, pre, wasi: grant.wasi, limits })
+        Ok(Loaded { name: name.into(), version, digest, publisher, imports, tools, pre, wasi: grant.wasi, limits })
     }
 
     /// Ask a fresh instance for its tools, with no data and a small envelope.
@@ -142,15 +175,15 @@ impl Loader {
 }
 
 /// One import of a component.
-struct Import {
-    name: String,
+pub(super) struct Import {
+    pub(super) name: String,
     /// Whether it brings a function to call. `types` has none; `sql` has none for a plugin that runs no statement, and
     /// is there for the type of a tool's answer all the same.
-    callable: bool,
+    pub(super) callable: bool,
 }
 
 /// What a component imports, read from its bytes alone: nothing is compiled for a component that may not be.
-fn imports(bytes: &[u8]) -> Result<Vec<Import>, BoxError> {
+pub(super) fn imports(bytes: &[u8]) -> Result<Vec<Import>, BoxError> {
     if !Parser::is_component(bytes) {
         let hint = if Parser::is_core_wasm(bytes) {
             "this is a core module; make it a component (`wasm-tools component new`)"

@@ -1,6 +1,6 @@
 //! What is served: one immutable snapshot behind one pointer.
 
-use super::loader::{COMPILE, Loaded, Loader, Refused};
+use super::loader::{COMPILE, Loaded, Loader, Refused, SIGNATURE};
 use super::tool::Tool;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
@@ -116,25 +116,28 @@ impl Registry {
     }
 
     async fn fresh(&self, name: &str, path: &Path, before: &Published) -> Result<Arc<Loaded>, Arc<Refused>> {
-        let bytes = self.loader.read(name, path).await?;
-        let digest = super::compile::digest(&bytes);
+        let candidate = self.loader.read(name, path).await?;
+        let digest = super::compile::digest(&candidate.bytes);
         if let Some(serving) = before.plugins.get(name).filter(|serving| serving.digest == digest) {
             return Ok(Arc::clone(serving));
         }
-        // A name that was taken may have become free, and a compiler that ran out of time may have more of it;
-        // everything else a component is refused for is in its bytes.
-        if let Some(why) =
-            before.refused.get(name).filter(|why| why.digest == digest && ![NAMES, COMPILE].contains(&why.step))
+        // A name that was taken may have become free, a compiler that ran out of time may have more of it, and a signature
+        // may have come to lie beside; everything else a component is refused for is in its bytes.
+        if let Some(why) = before
+            .refused
+            .get(name)
+            .filter(|why| why.digest == digest && ![NAMES, COMPILE, SIGNATURE].contains(&why.step))
         {
             return Err(Arc::clone(why));
         }
-        let loaded = self.loader.load(name, &bytes).await.inspect_err(|why| {
+        let loaded = self.loader.load(name, &candidate).await.inspect_err(|why| {
             tracing::warn!(plugin.name = %name, still_serving = before.plugins.contains_key(name), "{why}");
         })?;
         tracing::info!(
             plugin.name = %name,
             plugin.version = %loaded.version,
             plugin.digest = %&loaded.digest[..12],
+            plugin.publisher = loaded.publisher.as_deref().unwrap_or("-"),
             tools = loaded.tools.len(),
             "plugin proved"
         );
