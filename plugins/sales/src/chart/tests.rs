@@ -2,7 +2,6 @@ use super::*;
 use crate::Plugin;
 use rowhouse_plugin::{
     chrono::Days,
-    rows,
     testing::{self, Table, date, numeric},
 };
 
