@@ -172,8 +172,12 @@ mod tests {
         assert_eq!(schema.get("required").and_then(Value::as_array).map(Vec::len), Some(5));
         assert_eq!(schema.pointer("/properties/from/type"), Some(&json!(["string", "null"])));
         assert_eq!(schema.pointer("/properties/price/type"), Some(&json!(["number", "null"])));
-        for value in [json!({ "limit": 1, "unit": "day", "from": null, "price": 1.5, "name": "a" })] {
-            assert!(jsonschema::is_valid(schema.as_value(), &value), "{value}");
+        for (value, fits) in [
+            (json!({ "limit": 1, "unit": "day", "from": null, "price": 1.5, "name": "a" }), true),
+            (json!({ "limit": 1, "unit": "day", "price": 1.5, "name": "a" }), false),
+            (json!({ "limit": 1, "unit": "day", "from": "soon", "price": 1.5, "name": "a" }), false),
+        ] {
+            assert_eq!(jsonschema::is_valid(schema.as_value(), &value), fits, "{value}");
         }
     }
 

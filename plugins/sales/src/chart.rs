@@ -22,7 +22,7 @@ const TOP: f32 = 92.0;
 const BOTTOM: f32 = 428.0;
 
 const INK: Colour = [0x1f, 0x29, 0x37];
-const MUTED: Colour = [0x6b, 0x72, 0x80];
+const MUTED: Colour = [0x4b, 0x55, 0x63];
 const GRID: Colour = [0xe5, 0xe7, 0xeb];
 const BAR: Colour = [0x3b, 0x82, 0xf6];
 const CUT: Colour = [0xbf, 0xd7, 0xfb];
@@ -104,7 +104,7 @@ fn head(canvas: &mut Canvas, report: &Report) {
         next = entry(canvas, square(next), CUT, &format!("Incomplete {unit}"));
     }
     if report.points.iter().any(|point| point.moving_average.is_some()) {
-        let line = Shape::Line { from: (next, 70.5), to: (next + 16.0, 70.5), width: 2.6 };
+        let line = Shape::Line { from: (next, 70.5), to: (next + 14.0, 70.5), width: 2.6 };
         entry(canvas, line, LINE, &format!("Average of {} {unit}s", report.moving_average_points));
     }
 }
@@ -115,19 +115,13 @@ fn days(canvas: &mut Canvas, report: &Report, centre: impl Fn(usize) -> f32) {
     let widest = labels.iter().map(|label| canvas::small_width(label)).fold(0.0, f32::max) + 14.0;
     let room = ((RIGHT - LEFT) / widest).max(1.0) as usize;
     let every = labels.len().div_ceil(room).max(1);
-    for (index, label) in labels.iter().enumerate().rev().step_by(every) {
-        canvas.fill(
-            MUTED,
-            &[Shape::Rectangle {
-                left: centre(index) - 0.5,
-                top: BOTTOM,
-                right: centre(index) + 0.5,
-                bottom: BOTTOM + 5.0,
-            }],
-        );
-        let half = canvas::small_width(label) / 2.0;
+    let shown = || (0..labels.len()).rev().step_by(every);
+    let tick = |at: f32| Shape::Rectangle { left: at - 0.5, top: BOTTOM, right: at + 0.5, bottom: BOTTOM + 5.0 };
+    canvas.fill(MUTED, &shown().map(|index| tick(centre(index))).collect::<Vec<_>>());
+    for index in shown() {
+        let half = canvas::small_width(&labels[index]) / 2.0;
         let at = centre(index).clamp(half + 2.0, WIDTH as f32 - half - 2.0);
-        canvas.small(at, BOTTOM + 11.0, label, MUTED, Align::Centre);
+        canvas.small(at, BOTTOM + 11.0, &labels[index], MUTED, Align::Centre);
     }
 }
 

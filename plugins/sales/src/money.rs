@@ -20,7 +20,7 @@ pub(crate) struct Money(pub(crate) rust_decimal::Decimal);
 impl Money {
     /// This amount divided among `count`, to the nearest cent; zero among none.
     pub(crate) fn among(self, count: i64) -> Money {
-        let each = if count > 0 { self.0 / rust_decimal::Decimal::from(count) } else { self.0 - self.0 };
+        let each = if count > 0 { self.0 / rust_decimal::Decimal::from(count) } else { rust_decimal::Decimal::ZERO };
         Money(each.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
     }
 
