@@ -1,6 +1,6 @@
 //! What a call gives back.
 
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::{
@@ -66,29 +66,33 @@ impl IntoAnswer for Answer {
     }
 }
 
+/// The schema of the host's own form of rows.
+const ROWS: &str = r#"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {
+        "c": { "type": "array", "items": { "type": "string" }, "description": "Column names." },
+        "r": {
+            "type": "array",
+            "items": { "type": "array" },
+            "description": "Rows, each with its cells in the order of `c`."
+        },
+        "n": { "type": "integer", "description": "Number of rows." },
+        "truncated": {
+            "type": "boolean",
+            "description": "True where there were more rows than fit: narrow the query or page on a key."
+        },
+        "msg": { "type": "string", "description": "Said where there are no rows." }
+    },
+    "required": ["c", "r", "n"],
+    "additionalProperties": false
+}"#;
+
 /// The host's own form of rows: `{"c":[columns],"r":[[cells]],"n":count}`.
 impl IntoAnswer for Rows {
     fn output_schema() -> Option<Schema> {
-        Some(json_schema!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "properties": {
-                "c": { "type": "array", "items": { "type": "string" }, "description": "Column names." },
-                "r": {
-                    "type": "array",
-                    "items": { "type": "array" },
-                    "description": "Rows, each with its cells in the order of `c`."
-                },
-                "n": { "type": "integer", "description": "Number of rows." },
-                "truncated": {
-                    "type": "boolean",
-                    "description": "True where there were more rows than fit: narrow the query or page on a key."
-                },
-                "msg": { "type": "string", "description": "Said where there are no rows." }
-            },
-            "required": ["c", "r", "n"],
-            "additionalProperties": false
-        }))
+        // Read, not built: a seventh of the code.
+        serde_json::from_str(ROWS).ok()
     }
 
     fn into_answer(self) -> Result<Answer> {
@@ -265,4 +269,21 @@ pub fn arguments<T: serde::de::DeserializeOwned>(json: &str) -> Result<T> {
         let why = why.split(" at line ").next().unwrap_or_default();
         Error::invalid(if place == "." { why.to_owned() } else { format!("`{place}`: {why}") })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_a_schema() {
+        let schema = Rows::output_schema().expect("the constant is a schema");
+        for (rows, fits) in [
+            (serde_json::json!({ "c": ["a"], "r": [[1], [null]], "n": 2, "truncated": true }), true),
+            (serde_json::json!({ "c": ["a"], "r": [], "n": 0, "msg": "No rows" }), true),
+            (serde_json::json!({ "c": ["a"], "r": [] }), false),
+        ] {
+            assert_eq!(jsonschema::is_valid(schema.as_value(), &rows), fits, "{rows}");
+        }
+    }
 }

@@ -221,6 +221,12 @@ pub use rowhouse_plugin_macros::plugin;
 /// - `{expression:sql}` is a piece of SQL that the plugin itself wrote: a `&'static str`, so that no caller's words can
 ///   get there.
 /// - `{{` and `}}` are the brackets themselves.
+///
+/// ```compile_fail
+/// # use rowhouse_plugin::prelude::*;
+/// let from_a_caller = String::from("product_name; --");
+/// let statement = sql!("SELECT product_name FROM retail.products ORDER BY {from_a_caller.as_str():sql}");
+/// ```
 pub use rowhouse_plugin_macros::sql;
 
 /// All that a plugin usually names.

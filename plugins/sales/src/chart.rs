@@ -3,7 +3,7 @@
 use rowhouse_plugin::{chrono::Datelike as _, prelude::*};
 
 use crate::{
-    period::Unit,
+    period::{Unit, month_of},
     trend::{self, Point, Report},
 };
 
@@ -127,9 +127,10 @@ fn days(canvas: &mut Canvas, report: &Report, centre: impl Fn(usize) -> f32) {
 
 /// A point of the axis, as short as its kind allows.
 fn label(unit: Unit, start: Date) -> String {
+    let month = &month_of(start)[..3]; // as it is abbreviated in English
     match unit {
-        Unit::Day | Unit::Week => start.format("%b %-d").to_string(),
-        Unit::Month => start.format("%b %Y").to_string(),
+        Unit::Day | Unit::Week => format!("{month} {}", start.day()),
+        Unit::Month => format!("{month} {}", start.year()),
         Unit::Quarter => format!("Q{} {}", start.month0() / 3 + 1, start.year()),
         Unit::Year => start.year().to_string(),
     }

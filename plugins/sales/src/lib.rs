@@ -15,7 +15,7 @@ mod segments;
 mod tables;
 mod trend;
 
-use rowhouse_plugin::prelude::*;
+use rowhouse_plugin::{chrono::SecondsFormat, prelude::*};
 
 plugin! {
     name: "sales",
@@ -66,7 +66,7 @@ struct Now {
 #[tool(title = "Current date")]
 fn get_current_utc_date() -> Worded<Now> {
     let now = context::now();
-    let utc = now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let utc = now.to_rfc3339_opts(SecondsFormat::Secs, true);
     Worded::new(Now { utc, date: now.date_naive() }, |now| now.utc.clone())
 }
 

@@ -1,7 +1,7 @@
 //! Which days a question is about.
 
 use rowhouse_plugin::{
-    chrono::{Datelike as _, Days, Months, Weekday},
+    chrono::{Datelike as _, Days, Month, Months, Weekday},
     prelude::*,
 };
 
@@ -57,6 +57,11 @@ impl Unit {
         let span = self.around(newest);
         if span.last <= newest { span } else { self.before(span.first) }
     }
+}
+
+/// The name of the month that `date` lies in. (chrono's formats would be a twentieth of this plugin's code.)
+pub(crate) fn month_of(date: Date) -> &'static str {
+    u8::try_from(date.month()).ok().and_then(|month| Month::try_from(month).ok()).map_or("", |month| month.name())
 }
 
 /// Days, both ends included.

@@ -1,6 +1,8 @@
 //! `monthly_review`: what a store manager does with these tools at the end of a month.
 
-use rowhouse_plugin::prelude::*;
+use rowhouse_plugin::{chrono::Datelike as _, prelude::*};
+
+use crate::period::month_of;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Asked {
@@ -15,7 +17,8 @@ pub(crate) struct Asked {
 #[prompt(title = "Monthly review", complete(store = stores))]
 pub(crate) fn monthly_review(Asked { month, store }: Asked) -> String {
     let when = month.map_or_else(String::new, |day| format!(", \"date\": \"{day}\""));
-    let month = month.map_or_else(|| "the last whole month of data".to_owned(), |day| day.format("%B %Y").to_string());
+    let month = month
+        .map_or_else(|| "the last whole month of data".to_owned(), |day| format!("{} {}", month_of(day), day.year()));
     let whose = store.map_or_else(|| "every store I may see".to_owned(), |store| format!("the store {store}"));
     format!(
         "Review {month} for {whose}. Take the numbers from these tools and from nowhere else:\n\
