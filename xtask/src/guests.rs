@@ -208,6 +208,36 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wit_component::DecodedWasm;
+
+    /// Interfaces without package and version, in order.
+    fn bare(names: impl Iterator<Item = String>) -> Vec<String> {
+        let bare = |name: String| {
+            let inner = name.strip_prefix("rowhouse:plugin/").and_then(|rest| rest.strip_suffix("@0.1.0"));
+            inner.map(str::to_owned).unwrap_or(name)
+        };
+        let mut names: Vec<_> = names.map(bare).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn plugins_export_what_they_use() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        let built = build(root, Which::Plugins, &mut |_| {}).expect("the plugins build");
+        for (name, imports, exports) in [
+            ("sales", &["call-context", "schema", "sql", "types"][..], &["prompts", "resources", "tools", "views"][..]),
+            ("search", &["embedding", "sql", "types"], &["tools"]),
+        ] {
+            let plugin = built.iter().find(|one| one.name == name).expect(name);
+            let bytes = fs::read(&plugin.path).expect("its bytes");
+            let decoded = wit_component::decode(&bytes).expect("a component");
+            let DecodedWasm::Component(resolve, world) = decoded else { panic!("{name} is no component") };
+            let (world, name_of) = (&resolve.worlds[world], |key| resolve.name_world_key(key));
+            assert_eq!(bare(world.imports.keys().map(name_of)), imports, "what {name} imports");
+            assert_eq!(bare(world.exports.keys().map(name_of)), exports, "what {name} exports");
+        }
+    }
 
     #[test]
     fn only_wasm_files_are_modules() {

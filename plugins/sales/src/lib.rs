@@ -1,55 +1,74 @@
 //! The `sales` plugin: what was sold, where, to whom, and how that changed.
 //!
-//! `catalogue` says what there is, `bindings` is generated, `database` reads rows, and each tool has a file of its own
-//! in which everything but the statement is plain computing that the tests run without WebAssembly. No tool filters
-//! by store: which stores' rows exist at all is decided by row security before a statement sees any.
+//! Each tool has a file of its own, in which everything but the statement is plain computing; the tests run it natively
+//! against a host that is made up. No tool filters by store: which stores' rows exist at all is decided by row security
+//! before a statement sees any.
 
-mod answer;
-mod bindings;
-mod catalogue;
+mod chart;
 mod database;
-mod date;
 mod money;
 mod performance;
 mod period;
 mod products;
+mod review;
 mod segments;
 mod tables;
 mod trend;
 
-use bindings::{
-    exports::rowhouse::plugin::tools::{Answer, Guest, PluginInfo, ToolError},
-    rowhouse::plugin::{call_context, sql},
-};
+use rowhouse_plugin::{chrono::SecondsFormat, prelude::*};
 
-/// The plugin.
-pub struct Sales;
-
-impl Guest for Sales {
-    fn describe() -> PluginInfo {
-        catalogue::describe()
-    }
-
-    fn call(name: String, arguments: String) -> Result<Answer, ToolError> {
-        match name.as_str() {
-            "execute_sales_query" => execute(&arguments),
-            "get_multiple_table_schemas" => tables::call(&arguments),
-            "get_current_utc_date" => answer::now(call_context::now()),
-            "get_store_performance" => performance::call(&arguments),
-            "get_top_products" => products::call(&arguments),
-            "get_sales_trend" => trend::call(&arguments),
-            "get_customer_segments" => segments::call(&arguments),
-            other => Err(ToolError::NotFound(format!("there is no tool `{other}`"))),
-        }
-    }
+plugin! {
+    name: "sales",
+    tools: [
+        execute_sales_query,
+        tables::get_multiple_table_schemas,
+        get_current_utc_date,
+        performance::get_store_performance,
+        products::get_top_products,
+        trend::get_sales_trend,
+        chart::chart_sales_trend,
+        segments::get_customer_segments,
+    ],
+    prompts: [review::monthly_review],
+    resources: [tables::retail_tables, trend::trend_view],
+    views: [trend::get_sales_trend => trend::trend_view],
 }
 
-/// The model's own statement. The rows go to the caller without entering this plugin.
-fn execute(arguments: &str) -> Result<Answer, ToolError> {
-    #[derive(serde::Deserialize)]
-    struct Arguments {
-        query: String,
-    }
-    let Arguments { query } = answer::arguments(arguments)?;
-    sql::query(&query, &[]).map(Answer::Rows).map_err(ToolError::Sql)
+#[derive(Deserialize, JsonSchema)]
+struct Query {
+    /// One PostgreSQL SELECT (or WITH ... SELECT, VALUES). Tables are written with their schema: retail.orders.
+    #[schemars(length(min = 1, max = 32768))]
+    query: String,
 }
+
+/// Runs one read-only PostgreSQL SELECT on the retail data and gives back its rows as {c: columns, r: rows, n: count}.
+/// Call get_multiple_table_schemas first: write only names it gave, tables with their schema (retail.orders). Row security
+/// already shows only the stores the caller may see, so do not filter by store for that; filter by store_name only when
+/// the question names a store. Join and show names, never the uuid keys. Aggregate in the query and end it with LIMIT (20
+/// unless asked for more): long answers are cut. The newest data is not from today: count 'last month' back from
+/// max(order_date). For ready figures prefer get_store_performance, get_top_products, get_sales_trend or
+/// get_customer_segments.
+#[tool(title = "Query sales data")]
+fn execute_sales_query(Query { query }: Query) -> Result<Rows> {
+    Statement::new(query).rows()
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Now {
+    /// Now, in ISO 8601: 2026-10-31T12:00:00Z.
+    utc: String,
+    /// Today in UTC.
+    date: Date,
+}
+
+/// Today's date and the time in UTC. Use it to understand 'today' or 'this year' in a question; the sales data may end
+/// earlier (see get_multiple_table_schemas).
+#[tool(title = "Current date")]
+fn get_current_utc_date() -> Worded<Now> {
+    let now = context::now();
+    let utc = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Worded::new(Now { utc, date: now.date_naive() }, |now| now.utc.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,44 +1,39 @@
-//! Money in whole cents, so that sums and differences are exact, and shares of it.
+//! Money, exact to the cent, and shares of it.
 //!
 //! In JSON an amount is a number with two decimals (`12345.60`): a reader that keeps digits keeps these, and a binary
 //! double holds every amount below 90 thousand million exactly to the cent.
 
-use std::{fmt, iter::Sum};
+use std::{borrow::Cow, fmt, iter::Sum};
 
-use serde::{Serialize, Serializer, ser::Error as _};
-use serde_json::value::RawValue;
+use rowhouse_plugin::{
+    FromValue,
+    prelude::*,
+    rust_decimal::{self, RoundingStrategy, prelude::ToPrimitive as _},
+};
+use schemars::{Schema, SchemaGenerator};
+use serde::Serializer;
 
-/// An amount in cents of a US dollar.
+/// An amount of US dollars, of at most two decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Money(pub(crate) i64);
+pub(crate) struct Money(pub(crate) rust_decimal::Decimal);
 
 impl Money {
-    /// The amount of PostgreSQL's decimal notation with at most two decimals: `-12.5`.
-    pub(crate) fn parse(text: &str) -> Option<Money> {
-        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || part.len() > 2 || !plain(whole) || !plain(part) {
-            return None;
-        }
-        let cents: i64 = format!("{part:0<2}").parse().ok()?;
-        let amount = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
-        Some(Money(sign * amount))
-    }
-
     /// This amount divided among `count`, to the nearest cent; zero among none.
     pub(crate) fn among(self, count: i64) -> Money {
-        if count <= 0 {
-            return Money(0);
-        }
-        let half = if self.0 < 0 { -count / 2 } else { count / 2 };
-        Money((self.0 + half) / count)
+        let each = if count > 0 { self.0 / rust_decimal::Decimal::from(count) } else { rust_decimal::Decimal::ZERO };
+        Money(each.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
     }
 
-    fn digits(self) -> String {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let cents = self.0.unsigned_abs();
-        format!("{sign}{}.{:02}", cents / 100, cents % 100)
+    /// In dollars, for drawing and for shares.
+    pub(crate) fn dollars(self) -> f64 {
+        self.0.to_f64().unwrap_or_default()
+    }
+}
+
+impl FromValue for Money {
+    /// An amount that the statement has rounded to cents.
+    fn from_value(value: Value) -> std::result::Result<Money, Value> {
+        Decimal::from_value(value).map(|amount| Money(amount.0))
     }
 }
 
@@ -46,24 +41,22 @@ impl std::ops::Sub for Money {
     type Output = Money;
 
     fn sub(self, other: Money) -> Money {
-        Money(self.0.saturating_sub(other.0))
+        Money(self.0 - other.0)
     }
 }
 
 impl Sum for Money {
     fn sum<I: Iterator<Item = Money>>(amounts: I) -> Money {
-        // More money than there is; a wrong total would be worse than a capped one.
-        Money(amounts.fold(0_i64, |sum, amount| sum.saturating_add(amount.0)))
+        Money(amounts.map(|amount| amount.0).sum())
     }
 }
 
 /// For people: `$1,234.50`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.digits();
-        let digits = digits.strip_prefix('-').unwrap_or(&digits);
-        let (whole, cents) = digits.split_once('.').unwrap_or((digits, "00"));
-        f.write_str(if self.0 < 0 { "-$" } else { "$" })?;
+        let digits = format!("{:.2}", self.0.abs());
+        let (whole, cents) = digits.split_once('.').unwrap_or((&digits, "00"));
+        f.write_str(if self.0.is_sign_negative() && !self.0.is_zero() { "-$" } else { "$" })?;
         for (index, digit) in whole.chars().enumerate() {
             if index > 0 && (whole.len() - index).is_multiple_of(3) {
                 f.write_str(",")?;
@@ -76,18 +69,39 @@ impl fmt::Display for Money {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.digits()).map_err(S::Error::custom)?.serialize(serializer)
+        let mut amount = self.0;
+        amount.rescale(2);
+        Decimal(amount).serialize(serializer)
+    }
+}
+
+impl JsonSchema for Money {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Money".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Decimal::json_schema(generator)
     }
 }
 
 /// `part` of `whole` in percent, to one decimal. None where there is no whole.
-pub(crate) fn percent(part: i64, whole: i64) -> Option<f64> {
-    (whole > 0).then(|| (part as f64 / whole as f64 * 1_000.0).round() / 10.0)
+pub(crate) fn percent(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| (part / whole * 1_000.0).round() / 10.0)
+}
+
+/// How much of `whole` an amount is, in percent.
+pub(crate) fn share(part: Money, whole: Money) -> Option<f64> {
+    percent(part.dollars(), whole.dollars())
 }
 
 /// How much `now` is above `before`, in percent of it, to one decimal. None where there was nothing before.
 pub(crate) fn growth(now: Money, before: Money) -> Option<f64> {
-    percent((now - before).0, before.0)
+    share(now - before, before)
 }
 
 /// A growth in words: `up 3.2%`.
@@ -100,12 +114,17 @@ pub(crate) fn in_words(growth: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// That many cents.
+    pub(crate) fn cents(cents: i64) -> Money {
+        Money(rust_decimal::Decimal::new(cents, 2))
+    }
 
     #[test]
     fn digits_are_kept() {
-        for (text, cents, json, words) in [
+        for (text, amount, json, words) in [
             ("0", 0, "0.00", "$0.00"),
             ("12.5", 1_250, "12.50", "$12.50"),
             ("-0.07", -7, "-0.07", "-$0.07"),
@@ -113,25 +132,22 @@ mod tests {
             ("1234567.89", 123_456_789, "1234567.89", "$1,234,567.89"),
             ("-1000", -100_000, "-1000.00", "-$1,000.00"),
         ] {
-            let money = Money::parse(text).expect(text);
-            assert_eq!(money, Money(cents), "{text}");
+            let money = Money::from_value(Value::Numeric(text.to_owned())).expect(text);
+            assert_eq!(money, cents(amount), "{text}");
             assert_eq!(serde_json::to_string(&money).expect(text), json);
             assert_eq!(money.to_string(), words);
-        }
-        for text in ["", "NaN", "1.234", "1e5", ".5", "--1", "1.-1", "99999999999999999999"] {
-            assert_eq!(Money::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn shares_and_averages_round_to_the_nearest() {
         for (amount, count, each) in [(1_000, 3, 333), (200, 3, 67), (-200, 3, -67), (5, 0, 0), (0, 9, 0)] {
-            assert_eq!(Money(amount).among(count), Money(each), "{amount} / {count}");
+            assert_eq!(cents(amount).among(count), cents(each), "{amount} / {count}");
         }
         for (now, before, expected) in
             [(110, 100, Some(10.0)), (50, 100, Some(-50.0)), (1, 3, Some(-66.7)), (7, 0, None)]
         {
-            assert_eq!(growth(Money(now), Money(before)), expected, "{now} after {before}");
+            assert_eq!(growth(cents(now), cents(before)), expected, "{now} after {before}");
         }
         for (growth, words) in [(3.24, "up 3.2%"), (-0.5, "down 0.5%"), (0.0, "unchanged")] {
             assert_eq!(in_words(growth), words);

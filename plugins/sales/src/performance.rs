@@ -1,20 +1,38 @@
 //! `get_store_performance`: each store's period beside the one before.
 
-use serde::Serialize;
+use rowhouse_plugin::prelude::*;
 
 use crate::{
-    answer,
-    bindings::exports::rowhouse::plugin::tools::{Answer, ToolError},
-    database::{self, Row},
-    money::{Money, growth, in_words, percent},
+    database,
+    money::{Money, growth, in_words, share},
     period::{self, Chosen, Span, When},
 };
 
-/// `$1` to `$2` is the period, `$3` to `$4` the one before. Cost is today's, the only one the catalogue keeps.
-const STATEMENT: &str = "
+/// What the statement says of one store.
+#[derive(Clone, Debug, FromRow)]
+struct Figures {
+    store_name: String,
+    region: String,
+    #[row(default)]
+    orders: i64,
+    #[row(default)]
+    revenue: Money,
+    #[row(default)]
+    cost: Money,
+    #[row(default)]
+    orders_before: i64,
+    #[row(default)]
+    revenue_before: Money,
+}
+
+/// The period and the one before. Cost is today's, the only one the catalogue keeps.
+fn statement(Chosen { span, before }: Chosen) -> Statement {
+    sql!(
+        "
 WITH placed AS (
-  SELECT store_id, order_id, total_amount, order_date BETWEEN $1 AND $2 AS recent
-  FROM retail.orders WHERE order_date BETWEEN $1 AND $2 OR order_date BETWEEN $3 AND $4),
+  SELECT store_id, order_id, total_amount, order_date BETWEEN {span.first} AND {span.last} AS recent
+  FROM retail.orders
+  WHERE order_date BETWEEN {span.first} AND {span.last} OR order_date BETWEEN {before.first} AND {before.last}),
 taken AS (
   SELECT store_id,
     count(*) FILTER (WHERE recent) AS orders, sum(total_amount) FILTER (WHERE recent) AS revenue,
@@ -26,87 +44,68 @@ spent AS (
   JOIN retail.order_items AS i ON i.store_id = o.store_id AND i.order_id = o.order_id
   JOIN retail.products AS p ON p.product_id = i.product_id
   WHERE o.recent GROUP BY i.store_id)
-SELECT s.store_name, s.region, t.orders, round(t.revenue, 2), round(c.cost, 2), t.orders_before, round(t.revenue_before, 2)
+SELECT s.store_name, s.region, t.orders, round(t.revenue, 2) AS revenue, round(c.cost, 2) AS cost, t.orders_before,
+  round(t.revenue_before, 2) AS revenue_before
 FROM retail.stores AS s
 LEFT JOIN taken AS t ON t.store_id = s.store_id
 LEFT JOIN spent AS c ON c.store_id = s.store_id
-ORDER BY t.revenue DESC NULLS LAST, s.store_name";
-
-/// What the statement says of one store.
-#[derive(Clone, Debug)]
-struct Figures {
-    store: String,
-    region: String,
-    orders: i64,
-    revenue: Money,
-    cost: Money,
-    orders_before: i64,
-    revenue_before: Money,
+ORDER BY t.revenue DESC NULLS LAST, s.store_name"
+    )
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Report {
-    from: String,
-    to: String,
-    compared_with: Compared,
+    #[serde(flatten)]
+    span: Span,
+    compared_with: Span,
+    /// Every store you may see, the highest revenue first.
     stores: Vec<Line>,
     total: Line,
+    /// Sentences that follow from the numbers.
     insights: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Compared {
-    from: String,
-    to: String,
-}
-
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Line {
     store: String,
     region: String,
+    /// US dollars.
     revenue: Money,
     orders: i64,
+    /// Revenue per order, US dollars.
     average_basket: Money,
+    /// Revenue less today's cost of what was sold, US dollars.
     gross_margin: Money,
+    /// Of revenue; null without revenue.
     gross_margin_percent: Option<f64>,
+    /// US dollars, in the period before.
     previous_revenue: Money,
     previous_orders: i64,
+    /// Against the period before; null where that had no revenue.
     revenue_growth_percent: Option<f64>,
 }
 
-/// Answer a call.
+/// Revenue, orders, average basket and gross margin of every store the caller may see, with growth against the period
+/// before and sentences that sum it up. Name a period (day, week, month, quarter, year) and a date inside it, or from and
+/// to; without either, the last whole month of data. `from` and `to` are compared with as many days before, a period with
+/// the one before it in the calendar.
 ///
 /// # Errors
-/// Days that make no sense, or what the database says.
-pub(crate) fn call(arguments: &str) -> Result<Answer, ToolError> {
-    let when: When = answer::arguments(arguments)?;
+/// Days that make no sense, no store at all, or what the database says.
+#[tool(title = "Store performance")]
+pub(crate) fn get_store_performance(when: When) -> Result<Worded<Report>> {
     let chosen = period::choose(&when, database::newest)?;
-    let days = [chosen.span.first, chosen.span.last, chosen.before.first, chosen.before.last].map(database::day);
-    let figures = database::read(STATEMENT, &days)?.iter().map(Figures::read).collect::<Result<Vec<_>, _>>()?;
+    let figures: Vec<Figures> = statement(chosen).all()?;
     if figures.is_empty() {
-        return Err(ToolError::NotFound("there is no store you may see".to_owned()));
+        bail!(not_found, "there is no store you may see");
     }
-    let report = Report::of(chosen, &figures);
-    let text = report.text();
-    answer::structured(&report, text)
+    Ok(Worded::new(Report::of(chosen, &figures), Report::text))
 }
 
 impl Figures {
-    fn read(row: &Row) -> Result<Figures, ToolError> {
-        Ok(Figures {
-            store: row.text(0)?,
-            region: row.text(1)?,
-            orders: row.int(2)?,
-            revenue: row.money(3)?,
-            cost: row.money(4)?,
-            orders_before: row.int(5)?,
-            revenue_before: row.money(6)?,
-        })
-    }
-
     fn total(all: &[Figures]) -> Figures {
         Figures {
-            store: "all stores you may see".to_owned(),
+            store_name: "all stores you may see".to_owned(),
             region: "all".to_owned(),
             orders: all.iter().map(|one| one.orders).sum(),
             revenue: all.iter().map(|one| one.revenue).sum(),
@@ -121,13 +120,13 @@ impl Line {
     fn of(figures: &Figures) -> Line {
         let gross_margin = figures.revenue - figures.cost;
         Line {
-            store: figures.store.clone(),
+            store: figures.store_name.clone(),
             region: figures.region.clone(),
             revenue: figures.revenue,
             orders: figures.orders,
             average_basket: figures.revenue.among(figures.orders),
             gross_margin,
-            gross_margin_percent: percent(gross_margin.0, figures.revenue.0),
+            gross_margin_percent: share(gross_margin, figures.revenue),
             previous_revenue: figures.revenue_before,
             previous_orders: figures.orders_before,
             revenue_growth_percent: growth(figures.revenue, figures.revenue_before),
@@ -140,30 +139,15 @@ impl Report {
         let stores: Vec<Line> = figures.iter().map(Line::of).collect();
         let total = Line::of(&Figures::total(figures));
         let insights = insights(&stores, &total);
-        let Span { first, last } = chosen.before;
-        Report {
-            from: chosen.span.first.to_string(),
-            to: chosen.span.last.to_string(),
-            compared_with: Compared { from: first.to_string(), to: last.to_string() },
-            stores,
-            total,
-            insights,
-        }
+        Report { span: chosen.span, compared_with: chosen.before, stores, total, insights }
     }
 
     fn text(&self) -> String {
         let columns =
             ["store", "revenue", "orders", "average_basket", "gross_margin_percent", "revenue_growth_percent"];
         let cells = |line: &Line| {
-            let name = line.store.clone();
-            (
-                name,
-                line.revenue,
-                line.orders,
-                line.average_basket,
-                line.gross_margin_percent,
-                line.revenue_growth_percent,
-            )
+            let (name, margin) = (line.store.clone(), line.gross_margin_percent);
+            (name, line.revenue, line.orders, line.average_basket, margin, line.revenue_growth_percent)
         };
         let mut rows: Vec<_> = self.stores.iter().map(cells).collect();
         if rows.len() > 1 {
@@ -171,11 +155,11 @@ impl Report {
         }
         format!(
             "{} to {} against {} to {}, US dollars\n{}\n{}",
-            self.from,
-            self.to,
-            self.compared_with.from,
-            self.compared_with.to,
-            answer::table(&columns, &rows),
+            self.span.first,
+            self.span.last,
+            self.compared_with.first,
+            self.compared_with.last,
+            table(&columns, &rows),
             self.insights.join("\n")
         )
     }
@@ -202,8 +186,8 @@ fn insights(stores: &[Line], total: &Line) -> Vec<String> {
         said.push(format!("Gross margin was {} ({margin:.1}% of revenue).", total.gross_margin));
     }
     if let [best, .., weakest] = stores {
-        let share = percent(best.revenue.0, total.revenue.0).unwrap_or_default();
-        said.push(format!("{} sold most: {} ({share:.1}% of revenue).", best.store, best.revenue));
+        let of_all = share(best.revenue, total.revenue).unwrap_or_default();
+        said.push(format!("{} sold most: {} ({of_all:.1}% of revenue).", best.store, best.revenue));
         said.push(format!("{} sold least: {}.", weakest.store, weakest.revenue));
         let moved = || stores.iter().filter_map(|line| Some((line, line.revenue_growth_percent?)));
         let up = moved().max_by(|a, b| a.1.total_cmp(&b.1));
@@ -221,54 +205,51 @@ fn insights(stores: &[Line], total: &Line) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalogue::tests::fits, date::Date};
+    use crate::Plugin;
+    use rowhouse_plugin::{
+        rows,
+        testing::{self, Outcome, Table, numeric},
+    };
 
-    fn figures(store: &str, orders: i64, revenue: i64, cost: i64, before: i64) -> Figures {
-        Figures {
-            store: store.to_owned(),
-            region: "Puget Sound".to_owned(),
-            orders,
-            revenue: Money(revenue),
-            cost: Money(cost),
-            orders_before: 1,
-            revenue_before: Money(before),
-        }
-    }
+    const ASKED: [&str; 7] = ["store_name", "region", "orders", "revenue", "cost", "orders_before", "revenue_before"];
 
-    fn report(figures: &[Figures]) -> Report {
-        let day = |text| Date::parse(text).expect(text);
-        let span = Span { first: day("2026-07-01"), last: day("2026-09-30") };
-        let before = Span { first: day("2026-04-01"), last: day("2026-06-30") };
-        Report::of(Chosen { span, before }, figures)
+    fn performance(figures: Table) -> Outcome {
+        let host = testing::host::<Plugin>().on("FROM retail.stores AS s", figures);
+        host.call("get_store_performance", json!({ "period": "quarter", "date": "2026-08-15" })).expect("a report")
     }
 
     #[test]
     fn numbers_and_sentences_agree() {
-        let report =
-            report(&[figures("Seattle", 3, 30_000, 20_000, 20_000), figures("Spokane", 1, 10_000, 8_000, 20_000)]);
-        assert_eq!((report.total.revenue, report.total.orders), (Money(40_000), 4));
-        assert_eq!(report.stores[0].average_basket, Money(10_000));
-        assert_eq!(report.stores[0].gross_margin_percent, Some(33.3));
+        let [store, region, orders, revenue, cost, orders_before, before] = ASKED;
+        let answer = performance(rows![[store, region, orders, revenue, cost, orders_before, before];
+            ["Seattle", "Puget Sound", 3, numeric("300.00"), numeric("200.00"), 1, numeric("200.00")],
+            ["Spokane", "Inland", 1, numeric("100.00"), numeric("80.00"), 1, numeric("200.00")]]);
+        let json = answer.json();
+        assert_eq!(json["compared_with"], json!({ "from": "2026-04-01", "to": "2026-06-30" }));
+        assert_eq!((&json["total"]["revenue"], &json["total"]["orders"]), (&json!(400.0), &json!(4)));
+        assert_eq!(json["stores"][0]["average_basket"], 100.0);
+        assert_eq!(json["stores"][0]["gross_margin_percent"], 33.3);
         assert_eq!(
-            report.insights,
-            [
+            json["insights"],
+            json!([
                 "Revenue was $400.00 in 4 orders, unchanged against the period before ($400.00).",
                 "Gross margin was $120.00 (30.0% of revenue).",
                 "Seattle sold most: $300.00 (75.0% of revenue).",
                 "Spokane sold least: $100.00.",
                 "Seattle did best against the period before (up 50.0%).",
                 "Spokane did worst against the period before (down 50.0%).",
-            ]
+            ])
         );
-        assert!(report.text().contains(r#"["Seattle",300.00,3,100.00,33.3,50.0]"#), "{}", report.text());
-        fits("get_store_performance", &report);
+        assert!(answer.text().contains(r#"["Seattle",300.00,3,100.00,33.3,50.0]"#), "{}", answer.text());
     }
 
     #[test]
     fn a_store_without_orders_has_no_average_and_no_growth() {
-        let report = report(&[figures("Tacoma", 0, 0, 0, 0)]);
-        assert_eq!(report.insights, ["No orders in this period."]);
-        assert_eq!(report.total.revenue_growth_percent, None);
-        fits("get_store_performance", &report);
+        let [store, region, orders, revenue, cost, orders_before, before] = ASKED;
+        let none = Value::Null;
+        let answer = performance(rows![[store, region, orders, revenue, cost, orders_before, before];
+            ["Tacoma", "Puget Sound", none, none, none, none, none]]);
+        assert_eq!(answer.json()["insights"], json!(["No orders in this period."]));
+        assert_eq!(answer.json()["total"]["revenue_growth_percent"], json!(null));
     }
 }

@@ -1,15 +1,17 @@
 //! Which days a question is about.
 
-use serde::Deserialize;
-
-use crate::date::Date;
+use rowhouse_plugin::{
+    chrono::{Datelike as _, Days, Month, Months, Weekday},
+    prelude::*,
+};
 
 /// A period of the calendar. Weeks begin on Monday.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unit {
     Day,
     Week,
+    #[default]
     Month,
     Quarter,
     Year,
@@ -29,56 +31,70 @@ impl Unit {
 
     /// The period of this kind that `date` lies in.
     pub(crate) fn around(self, date: Date) -> Span {
-        let (year, month, _) = date.year_month_day();
-        let months = |first: i64, count: i64| Span {
-            first: Date::of(year, first, 1),
-            last: Date::of(year, first + count, 1).plus(-1),
+        let months = |count: u32| {
+            let first = date - Days::new(u64::from(date.day0())) - Months::new(date.month0() % count);
+            Span { first, last: first + Months::new(count) - Days::new(1) }
         };
         match self {
             Unit::Day => Span { first: date, last: date },
             Unit::Week => {
-                let first = date.plus(-date.weekday());
-                Span { first, last: first.plus(6) }
+                let week = date.week(Weekday::Mon);
+                Span { first: week.first_day(), last: week.last_day() }
             }
-            Unit::Month => months(month, 1),
-            Unit::Quarter => months((month - 1) / 3 * 3 + 1, 3),
-            Unit::Year => months(1, 12),
+            Unit::Month => months(1),
+            Unit::Quarter => months(3),
+            Unit::Year => months(12),
         }
+    }
+
+    /// The period of this kind just before the one that begins on `first`.
+    pub(crate) fn before(self, first: Date) -> Span {
+        self.around(first - Days::new(1))
     }
 
     /// The last whole period of this kind that ends on or before `newest`.
     pub(crate) fn last_full(self, newest: Date) -> Span {
         let span = self.around(newest);
-        if span.last <= newest { span } else { self.around(span.first.plus(-1)) }
+        if span.last <= newest { span } else { self.before(span.first) }
     }
 }
 
+/// The name of the month that `date` lies in. (chrono's formats would be a twentieth of this plugin's code.)
+pub(crate) fn month_of(date: Date) -> &'static str {
+    u8::try_from(date.month()).ok().and_then(|month| Month::try_from(month).ok()).map_or("", |month| month.name())
+}
+
 /// Days, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Span {
+    /// First day.
+    #[serde(rename = "from")]
     pub(crate) first: Date,
+    /// Last day, included.
+    #[serde(rename = "to")]
     pub(crate) last: Date,
 }
 
 impl Span {
-    /// How many days.
-    pub(crate) fn days(self) -> i64 {
-        self.last.since(self.first) + 1
-    }
-
     /// As many days, just before.
     fn just_before(self) -> Span {
-        Span { first: self.first.plus(-self.days()), last: self.first.plus(-1) }
+        let last = self.first - Days::new(1);
+        Span { first: last - (self.last - self.first), last }
     }
 }
 
 /// How a caller may name a period; every part may be left out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct When {
-    pub(crate) period: Option<Unit>,
-    pub(crate) date: Option<String>,
-    pub(crate) from: Option<String>,
-    pub(crate) to: Option<String>,
+    /// Kind of calendar period (default month). Without `date`, the last whole one that has data. Not together with `from`
+    /// and `to`.
+    period: Option<Unit>,
+    /// Any day inside the period wanted, e.g. 2026-08-15 with period quarter for 2026-07-01 to 2026-09-30.
+    date: Option<Date>,
+    /// First day, instead of `period`.
+    from: Option<Date>,
+    /// Last day, included. Default: the last day with data.
+    to: Option<Date>,
 }
 
 /// The period asked for and the one to compare it with.
@@ -92,59 +108,35 @@ pub(crate) struct Chosen {
 /// Settle on days. `newest` gives the last day of data; it is asked only where the answer depends on it.
 ///
 /// # Errors
-/// A text for the caller where the parts contradict each other, or whatever `newest` says.
-pub(crate) fn choose<E: From<Mistake>>(when: &When, newest: impl FnOnce() -> Result<Date, E>) -> Result<Chosen, E> {
+/// Parts that contradict each other, or whatever `newest` says.
+pub(crate) fn choose(when: &When, newest: impl FnOnce() -> Result<Date>) -> Result<Chosen> {
     if when.from.is_some() || when.to.is_some() {
         if when.period.is_some() || when.date.is_some() {
-            return Err(Mistake("give either `from` and `to`, or `period` (with `date`), not both".to_owned()).into());
+            bail!(invalid, "give either `from` and `to`, or `period` (with `date`), not both");
         }
-        let span = between(when.from.as_deref(), when.to.as_deref(), newest)?;
+        let span = between(when.from, when.to, newest)?;
         return Ok(Chosen { span, before: span.just_before() });
     }
-    let unit = when.period.unwrap_or(Unit::Month);
-    let span = match &when.date {
-        Some(date) => unit.around(read("date", date)?),
+    let unit = when.period.unwrap_or_default();
+    let span = match when.date {
+        Some(date) => unit.around(date),
         None => unit.last_full(newest()?),
     };
-    Ok(Chosen { span, before: unit.around(span.first.plus(-1)) })
+    Ok(Chosen { span, before: unit.before(span.first) })
 }
 
 /// The days from `from` to `to`; up to the last day of data where `to` is missing.
 ///
 /// # Errors
-/// A text for the caller: no `from`, an end before the beginning, or no date.
-pub(crate) fn between<E: From<Mistake>>(
-    from: Option<&str>,
-    to: Option<&str>,
-    newest: impl FnOnce() -> Result<Date, E>,
-) -> Result<Span, E> {
-    let Some(from) = from else {
-        return Err(Mistake("`to` needs `from`: give both, or neither".to_owned()).into());
-    };
-    let first = read("from", from)?;
-    let last = match to {
-        Some(to) => read("to", to)?,
-        None => newest()?,
-    };
+/// No `from`, or an end before the beginning.
+pub(crate) fn between(from: Option<Date>, to: Option<Date>, newest: impl FnOnce() -> Result<Date>) -> Result<Span> {
+    let first = from.or_invalid("`to` needs `from`: give both, or neither")?;
+    let last = to.map_or_else(newest, Ok)?;
     if first > last {
-        return Err(Mistake(format!("`from` ({first}) is after `to` ({last}): swap them")).into());
+        bail!(invalid, "`from` ({first}) is after `to` ({last}): swap them");
     }
     Ok(Span { first, last })
 }
-
-/// The day a caller wrote under `name`.
-///
-/// # Errors
-/// A text for the caller where it is none.
-pub(crate) fn read(name: &str, text: &str) -> Result<Date, Mistake> {
-    Date::parse(text).ok_or_else(|| {
-        Mistake(format!("`{name}` is not a day of the calendar: write it as 2026-01-31 (year-month-day)"))
-    })
-}
-
-/// Arguments that make no sense; the text says what to change.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Mistake(pub(crate) String);
 
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,14 @@
 //! `get_top_products`: what sold best, by revenue, units or margin.
 
-use serde::{Deserialize, Serialize};
+use rowhouse_plugin::prelude::*;
 
 use crate::{
-    answer,
-    bindings::{
-        exports::rowhouse::plugin::tools::{Answer, ToolError},
-        rowhouse::plugin::types::Value,
-    },
-    database::{self, Row},
-    money::{Money, percent},
+    database,
+    money::{Money, share},
     period::{self, Span, When},
 };
 
-/// Products when the caller does not say how many: what a person reads at a glance.
-const USUAL: i64 = 10;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum By {
     #[default]
@@ -25,26 +17,41 @@ enum By {
     Margin,
 }
 
-#[derive(Deserialize)]
-struct Arguments {
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Asked {
+    /// What to rank by (default revenue).
     #[serde(default)]
     by: By,
-    limit: Option<i64>,
+    /// How many products (default 10).
+    #[serde(default = "usual")]
+    #[schemars(range(min = 1, max = 50))]
+    limit: i64,
+    #[serde(flatten)]
+    when: When,
+    /// Only this category, by its name, e.g. Power Tools.
+    #[schemars(length(min = 1, max = 100))]
     category: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// Products when the caller does not say how many: what a person reads at a glance.
+fn usual() -> i64 {
+    10
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Report {
-    from: String,
-    to: String,
+    #[serde(flatten)]
+    span: Span,
     by: By,
     category: Option<String>,
     products: Vec<Product>,
+    /// Revenue of all products in question, listed or not, US dollars.
     total_revenue: Money,
+    /// Sentences that follow from the numbers.
     insights: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Product {
     rank: usize,
     product: String,
@@ -52,92 +59,86 @@ struct Product {
     #[serde(rename = "type")]
     kind: String,
     units: i64,
+    /// US dollars.
     revenue: Money,
+    /// US dollars, at today's cost.
     gross_margin: Money,
+    /// Of revenue.
     gross_margin_percent: Option<f64>,
+    /// Of `total_revenue`.
     revenue_share_percent: Option<f64>,
 }
 
-/// `$1` to `$2` are the days, `$3` a category or null, `$4` how many. The order comes from `By` and from nowhere else.
-fn statement(by: By) -> String {
+/// One row.
+#[derive(FromRow)]
+struct Sold {
+    product_name: String,
+    category_name: String,
+    type_name: String,
+    units: i64,
+    revenue: Money,
+    margin: Money,
+    total: Money,
+}
+
+fn statement(by: By, Span { first, last }: Span, category: Option<&str>, limit: i64) -> Statement {
     let order = match by {
         By::Revenue => "revenue",
         By::Units => "units",
         By::Margin => "margin",
     };
-    format!(
+    sql!(
         "
 WITH sold AS (
   SELECT i.product_id, sum(i.quantity) AS units, sum(i.total_amount) AS revenue
   FROM retail.orders AS o
   JOIN retail.order_items AS i ON i.store_id = o.store_id AND i.order_id = o.order_id
-  WHERE o.order_date BETWEEN $1 AND $2 GROUP BY i.product_id)
+  WHERE o.order_date BETWEEN {first} AND {last} GROUP BY i.product_id)
 SELECT p.product_name, c.category_name, t.type_name, s.units, round(s.revenue, 2) AS revenue,
-  round(s.revenue - s.units * p.cost, 2) AS margin, round(sum(s.revenue) OVER (), 2)
+  round(s.revenue - s.units * p.cost, 2) AS margin, round(sum(s.revenue) OVER (), 2) AS total
 FROM sold AS s
 JOIN retail.products AS p ON p.product_id = s.product_id
 JOIN retail.categories AS c ON c.category_id = p.category_id
 JOIN retail.product_types AS t ON t.type_id = p.type_id
-WHERE $3::text IS NULL OR c.category_name = $3
-ORDER BY {order} DESC, p.product_name LIMIT $4"
+WHERE {category}::text IS NULL OR c.category_name = {category}
+ORDER BY {order:sql} DESC, p.product_name LIMIT {limit}"
     )
 }
 
-/// Answer a call.
+/// Products ranked by revenue, units or gross margin over a period, in the stores the caller may see, optionally of one
+/// category. Without a period, the last whole month of data. To find products by what they are good for, use
+/// search_products instead.
 ///
 /// # Errors
 /// Days that make no sense, a category there is not, or what the database says.
-pub(crate) fn call(arguments: &str) -> Result<Answer, ToolError> {
-    let when: When = answer::arguments(arguments)?;
-    let Arguments { by, limit, category } = answer::arguments(arguments)?;
+#[tool(title = "Top products")]
+pub(crate) fn get_top_products(Asked { by, limit, when, category }: Asked) -> Result<Worded<Report>> {
     let span = period::choose(&when, database::newest)?.span;
     let category = database::category(category.as_deref())?;
-    let limit = Value::Int(limit.unwrap_or(USUAL));
-    let parameters = [database::day(span.first), database::day(span.last), database::maybe(category.as_deref()), limit];
-    let rows = database::read(&statement(by), &parameters)?;
-    let total = rows.first().map(|row| row.money(6)).transpose()?.unwrap_or_default();
-    let products =
-        rows.iter().enumerate().map(|(index, row)| Product::read(index + 1, row, total)).collect::<Result<_, _>>()?;
-    let report = Report::of(span, by, category, products, total);
-    let text = report.text();
-    answer::structured(&report, text)
+    let sold: Vec<Sold> = statement(by, span, category.as_deref(), limit).all()?;
+    let total_revenue = sold.first().map(|one| one.total).unwrap_or_default();
+    let products: Vec<Product> = sold.into_iter().zip(1..).map(|(sold, rank)| Product::of(rank, sold)).collect();
+    let insights = insights(by, &products, total_revenue);
+    Ok(Worded::new(Report { span, by, category, products, total_revenue, insights }, Report::text))
 }
 
 impl Product {
-    fn read(rank: usize, row: &Row, total: Money) -> Result<Product, ToolError> {
-        Ok(Product::of(
-            rank,
-            [row.text(0)?, row.text(1)?, row.text(2)?],
-            row.int(3)?,
-            row.money(4)?,
-            row.money(5)?,
-            total,
-        ))
-    }
-
-    fn of(rank: usize, names: [String; 3], units: i64, revenue: Money, gross_margin: Money, total: Money) -> Product {
-        let [product, category, kind] = names;
+    fn of(rank: usize, sold: Sold) -> Product {
         Product {
             rank,
-            product,
-            category,
-            kind,
-            units,
-            revenue,
-            gross_margin,
-            gross_margin_percent: percent(gross_margin.0, revenue.0),
-            revenue_share_percent: percent(revenue.0, total.0),
+            product: sold.product_name,
+            category: sold.category_name,
+            kind: sold.type_name,
+            units: sold.units,
+            revenue: sold.revenue,
+            gross_margin: sold.margin,
+            gross_margin_percent: share(sold.margin, sold.revenue),
+            revenue_share_percent: share(sold.revenue, sold.total),
         }
     }
 }
 
 impl Report {
-    fn of(span: Span, by: By, category: Option<String>, products: Vec<Product>, total_revenue: Money) -> Report {
-        let insights = insights(by, &products, total_revenue);
-        let (from, to) = (span.first.to_string(), span.last.to_string());
-        Report { from, to, by, category, products, total_revenue, insights }
-    }
-
     fn text(&self) -> String {
         let columns = ["rank", "product", "category", "units", "revenue", "gross_margin"];
         let rows: Vec<_> = self
@@ -145,8 +146,8 @@ impl Report {
             .iter()
             .map(|one| (one.rank, &one.product, &one.category, one.units, one.revenue, one.gross_margin))
             .collect();
-        let table = answer::table(&columns, &rows);
-        format!("{} to {}, US dollars\n{table}\n{}", self.from, self.to, self.insights.join("\n"))
+        let table = table(&columns, &rows);
+        format!("{} to {}, US dollars\n{table}\n{}", self.span.first, self.span.last, self.insights.join("\n"))
     }
 }
 
@@ -162,11 +163,11 @@ fn insights(by: By, products: &[Product], total: Money) -> Vec<String> {
     };
     let mut said = vec![format!("{} comes first with {amount}.", first.product)];
     let listed: Money = products.iter().map(|one| one.revenue).sum();
-    if let (Some(share), true) = (percent(listed.0, total.0), products.len() > 1) {
+    if let (Some(percent), true) = (share(listed, total), products.len() > 1) {
         let count = products.len();
-        said.push(format!("These {count} products made {listed} of {total}: {share:.1}% of revenue."));
+        said.push(format!("These {count} products made {listed} of {total}: {percent:.1}% of revenue."));
     }
-    if let Some(loss) = products.iter().find(|one| one.gross_margin < Money(0)) {
+    if let Some(loss) = products.iter().find(|one| one.gross_margin < Money::default()) {
         said.push(format!("{} sold below cost: margin {}.", loss.product, loss.gross_margin));
     }
     said
@@ -175,44 +176,62 @@ fn insights(by: By, products: &[Product], total: Money) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalogue::tests::fits, date::Date};
+    use crate::Plugin;
+    use rowhouse_plugin::{
+        rows,
+        testing::{self, Outcome, Table, date, numeric},
+    };
 
-    fn report(by: By, sold: &[(&str, i64, i64, i64)], total: i64) -> Report {
-        let day = Date::parse("2026-10-31").expect("a day");
-        let named = |name: &str| [name.to_owned(), "Hand Tools".to_owned(), "Hammers".to_owned()];
-        let products = sold.iter().enumerate().map(|(index, &(name, units, revenue, margin))| {
-            Product::of(index + 1, named(name), units, Money(revenue), Money(margin), Money(total))
-        });
-        Report::of(Span { first: day, last: day }, by, None, products.collect(), Money(total))
+    fn sold() -> Table {
+        let (all, none) = (numeric("1000.00"), "Hand Tools");
+        rows![["product_name", "category_name", "type_name", "units", "revenue", "margin", "total"];
+            ["Claw Hammer", none, "Hammers", 9, numeric("200.00"), numeric("50.00"), all],
+            ["Mallet", none, "Hammers", 4, numeric("50.00"), numeric("-1.00"), all]]
+    }
+
+    fn ask(sold: Table, asked: serde_json::Value) -> (Outcome, testing::Asked) {
+        let host = testing::host::<Plugin>()
+            .on("FROM sold AS s", sold)
+            .on("max(order_date)", rows![["max"]; [date("2026-10-31")]])
+            .on("FROM retail.categories", rows![["category_name"]; ["Hand Tools"], ["Paint"]]);
+        let answer = host.call("get_top_products", asked).expect("a report");
+        (answer, host.asked().pop().expect("a statement"))
     }
 
     #[test]
     fn the_first_is_named_by_what_was_asked() {
-        let sold = [("Claw Hammer", 9, 20_000, 5_000), ("Mallet", 4, 5_000, -100)];
         for (by, sentence) in [
-            (By::Revenue, "Claw Hammer comes first with $200.00 of revenue."),
-            (By::Units, "Claw Hammer comes first with 9 units."),
-            (By::Margin, "Claw Hammer comes first with $50.00 of gross margin."),
+            ("revenue", "Claw Hammer comes first with $200.00 of revenue."),
+            ("units", "Claw Hammer comes first with 9 units."),
+            ("margin", "Claw Hammer comes first with $50.00 of gross margin."),
         ] {
-            let report = report(by, &sold, 100_000);
+            let (answer, asked) = ask(sold(), json!({ "by": by, "category": "paint", "limit": 2 }));
+            let json = answer.json();
             assert_eq!(
-                report.insights,
-                [
+                json["insights"],
+                json!([
                     sentence,
                     "These 2 products made $250.00 of $1,000.00: 25.0% of revenue.",
                     "Mallet sold below cost: margin -$1.00."
-                ]
+                ])
             );
-            assert_eq!(report.products[0].revenue_share_percent, Some(20.0));
-            fits("get_top_products", &report);
+            assert_eq!(
+                (&json["category"], &json["products"][0]["revenue_share_percent"]),
+                (&json!("Paint"), &json!(20.0))
+            );
+            assert!(asked.statement.ends_with(&format!("ORDER BY {by} DESC, p.product_name LIMIT $4")), "{by}");
+            assert_eq!(
+                asked.parameters,
+                [date("2026-10-01"), date("2026-10-31"), Value::Text("Paint".to_owned()), Value::Int(2)]
+            );
         }
     }
 
     #[test]
     fn nothing_sold_is_said() {
-        let report = report(By::Units, &[], 0);
-        assert_eq!(report.insights, ["Nothing was sold in this period."]);
-        assert!(report.text().contains("No rows"));
-        fits("get_top_products", &report);
+        let (answer, asked) = ask(sold().without_rows(), json!({}));
+        assert_eq!(answer.json()["insights"], json!(["Nothing was sold in this period."]));
+        assert!(answer.text().contains("No rows"));
+        assert_eq!(asked.parameters[2..], [Value::Null, Value::Int(10)]);
     }
 }

@@ -1,30 +1,31 @@
 //! `get_customer_segments`: customers by how recently, how often and for how much they bought.
 
-use serde::{Deserialize, Serialize};
+use rowhouse_plugin::prelude::*;
 
 use crate::{
-    answer,
-    bindings::exports::rowhouse::plugin::tools::{Answer, ToolError},
-    database::{self, Row},
-    date::Date,
-    money::{Money, percent},
-    period,
+    database,
+    money::{Money, percent, share},
 };
 
-/// Scores 1 (lowest fifth) to 5 of every customer as of `$1`, counted together where they are alike. `percent_rank`,
+/// Scores 1 (lowest fifth) to 5 of every customer as of a day, counted together where they are alike. `percent_rank`,
 /// not `ntile`: customers who are alike get the same score.
-const STATEMENT: &str = "
+fn statement(as_of: Date) -> Statement {
+    sql!(
+        "
 WITH bought AS (
   SELECT store_id, customer_id, max(order_date) AS latest, count(*) AS orders, sum(total_amount) AS revenue
-  FROM retail.orders WHERE order_date <= $1 GROUP BY store_id, customer_id),
+  FROM retail.orders WHERE order_date <= {as_of} GROUP BY store_id, customer_id),
 scored AS (
-  SELECT orders, revenue, $1 - latest AS days,
+  SELECT orders, revenue, {as_of} - latest AS days,
     least(5, 1 + floor(5 * percent_rank() OVER (ORDER BY latest)))::int AS r,
     least(5, 1 + floor(5 * percent_rank() OVER (ORDER BY orders)))::int AS f,
     least(5, 1 + floor(5 * percent_rank() OVER (ORDER BY revenue)))::int AS m
   FROM bought)
-SELECT r, f, m, count(*), sum(orders)::bigint, round(sum(revenue), 2), sum(days)::bigint
-FROM scored GROUP BY r, f, m ORDER BY r, f, m";
+SELECT r AS recency, f AS frequency, m AS monetary, count(*) AS customers, sum(orders)::bigint AS orders,
+  round(sum(revenue), 2) AS revenue, sum(days)::bigint AS days
+FROM scored GROUP BY r, f, m ORDER BY r, f, m"
+    )
+}
 
 /// Segments, best first, with what to do about each.
 const SEGMENTS: [(&str, &str); 8] = [
@@ -39,7 +40,7 @@ const SEGMENTS: [(&str, &str); 8] = [
 ];
 
 /// Customers who share three scores.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromRow)]
 struct Cell {
     recency: i64,
     frequency: i64,
@@ -51,61 +52,53 @@ struct Cell {
     days: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Asked {
+    /// Look at orders up to this day (default: the last day with data).
+    as_of: Option<Date>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Report {
+    /// Orders up to this day were counted.
     as_of: Date,
     customers: i64,
+    /// US dollars.
     revenue: Money,
     segments: Vec<Segment>,
+    /// Sentences that follow from the numbers.
     insights: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Segment {
     segment: &'static str,
     advice: &'static str,
     customers: i64,
     customers_percent: Option<f64>,
+    /// US dollars.
     revenue: Money,
     revenue_percent: Option<f64>,
+    /// US dollars.
     revenue_per_customer: Money,
     orders_per_customer: f64,
+    /// On average.
     days_since_last_order: i64,
 }
 
-/// Answer a call.
+/// Customers of the stores the caller may see, grouped by how recently, how often and for how much they bought (RFM):
+/// Champions, Loyal, At risk and so on, with counts, revenue and advice. Names no customer.
 ///
 /// # Errors
-/// A day that is none, no customers by then, or what the database says.
-pub(crate) fn call(arguments: &str) -> Result<Answer, ToolError> {
-    #[derive(Deserialize)]
-    struct Arguments {
-        as_of: Option<String>,
-    }
-    let Arguments { as_of } = answer::arguments(arguments)?;
-    let as_of = match as_of {
-        Some(text) => period::read("as_of", &text)?,
-        None => database::newest()?,
-    };
-    let cells = database::read(STATEMENT, &[database::day(as_of)])?.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
+/// No customers by then, or what the database says.
+#[tool(title = "Customer segments")]
+pub(crate) fn get_customer_segments(Asked { as_of }: Asked) -> Result<Worded<Report>> {
+    let as_of = as_of.map_or_else(database::newest, Ok)?;
+    let cells: Vec<Cell> = statement(as_of).all()?;
     if cells.is_empty() {
-        return Err(ToolError::NotFound(format!("nobody had bought anything by {as_of}: ask for a later `as_of`")));
+        bail!(not_found, "nobody had bought anything by {as_of}: ask for a later `as_of`");
     }
-    let report = Report::of(as_of, &cells);
-    let text = report.text();
-    answer::structured(&report, text)
-}
-
-fn cell(row: &Row) -> Result<Cell, ToolError> {
-    Ok(Cell {
-        recency: row.int(0)?,
-        frequency: row.int(1)?,
-        monetary: row.int(2)?,
-        customers: row.int(3)?,
-        orders: row.int(4)?,
-        revenue: row.money(5)?,
-        days: row.int(6)?,
-    })
+    Ok(Worded::new(Report::of(as_of, &cells), Report::text))
 }
 
 /// The place in [`SEGMENTS`] of three scores.
@@ -147,7 +140,7 @@ impl Report {
                 (segment, customers, revenue, revenue_percent, orders_per_customer, one.days_since_last_order)
             })
             .collect();
-        let table = answer::table(&columns, &rows);
+        let table = table(&columns, &rows);
         format!("{} customers as of {}, US dollars\n{table}\n{}", self.customers, self.as_of, self.insights.join("\n"))
     }
 }
@@ -167,9 +160,9 @@ impl Segment {
             segment,
             advice,
             customers,
-            customers_percent: percent(customers, all),
+            customers_percent: percent(customers as f64, all as f64),
             revenue,
-            revenue_percent: percent(revenue.0, total.0),
+            revenue_percent: share(revenue, total),
             revenue_per_customer: revenue.among(customers),
             orders_per_customer: (sum(|cell| cell.orders) as f64 / customers as f64 * 10.0).round() / 10.0,
             days_since_last_order: sum(|cell| cell.days) / customers,
@@ -180,13 +173,12 @@ impl Segment {
 /// Sentences that follow from the numbers.
 fn insights(segments: &[Segment]) -> Vec<String> {
     let mut said = Vec::new();
-    let share = |of: Option<f64>| of.unwrap_or_default();
     if let Some(top) = segments.iter().max_by_key(|one| one.revenue) {
         said.push(format!(
             "{} are {:.1}% of customers and {:.1}% of revenue ({}).",
             top.segment,
-            share(top.customers_percent),
-            share(top.revenue_percent),
+            top.customers_percent.unwrap_or_default(),
+            top.revenue_percent.unwrap_or_default(),
             top.revenue
         ));
     }
@@ -205,7 +197,11 @@ fn insights(segments: &[Segment]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::tests::fits;
+    use crate::Plugin;
+    use rowhouse_plugin::{
+        rows,
+        testing::{self, Table, date, numeric},
+    };
 
     #[test]
     fn scores_have_names() {
@@ -228,28 +224,37 @@ mod tests {
         }
     }
 
+    /// Two customers with each three scores.
+    fn everybody() -> Table {
+        let cell = |i: i64| {
+            let scores = [i / 25 + 1, i / 5 % 5 + 1, i % 5 + 1, 2, 3].map(Value::Int);
+            [scores.as_slice(), &[numeric("10.00"), Value::Int(14)]].concat()
+        };
+        let columns = ["recency", "frequency", "monetary", "customers", "orders", "revenue", "days"];
+        Table::new(&columns, (0..125).map(cell).collect())
+    }
+
     #[test]
     fn everybody_is_in_one_segment() {
-        let cells: Vec<Cell> = (0..125)
-            .map(|i| Cell {
-                recency: i / 25 + 1,
-                frequency: i / 5 % 5 + 1,
-                monetary: i % 5 + 1,
-                customers: 2,
-                orders: 3,
-                revenue: Money(1_000),
-                days: 14,
-            })
-            .collect();
-        let report = Report::of(Date::parse("2026-10-31").expect("a day"), &cells);
-        assert_eq!((report.customers, report.revenue), (250, Money(125_000)));
-        assert_eq!(report.segments.iter().map(|one| one.customers).sum::<i64>(), 250);
-        assert_eq!(report.segments.len(), SEGMENTS.len());
-        for one in &report.segments {
-            assert_eq!((one.orders_per_customer, one.days_since_last_order), (1.5, 7));
-            assert_eq!(one.revenue_per_customer, Money(500));
+        let host = testing::host::<Plugin>()
+            .on("FROM scored", everybody())
+            .on("max(order_date)", rows![["max"]; [date("2026-10-31")]]);
+        let json = host.call("get_customer_segments", json!({})).expect("a report").json();
+        assert_eq!((&json["customers"], &json["revenue"]), (&json!(250), &json!(1250.0)));
+        let segments = json["segments"].as_array().expect("segments");
+        assert_eq!(segments.len(), SEGMENTS.len());
+        assert_eq!(segments.iter().filter_map(|one| one["customers"].as_i64()).sum::<i64>(), 250);
+        for one in segments {
+            assert_eq!((&one["orders_per_customer"], &one["days_since_last_order"]), (&json!(1.5), &json!(7)));
+            assert_eq!(one["revenue_per_customer"], 5.0);
         }
-        assert!(report.insights[1].contains("stayed away"), "{:?}", report.insights);
-        fits("get_customer_segments", &report);
+        assert!(json["insights"][1].as_str().is_some_and(|text| text.contains("stayed away")), "{json}");
+    }
+
+    #[test]
+    fn nobody_is_said() {
+        let host = testing::host::<Plugin>().on("FROM scored", everybody().without_rows());
+        let error = host.call("get_customer_segments", json!({ "as_of": "2020-01-01" })).expect_err("nobody");
+        assert_eq!(error, Error::not_found("nobody had bought anything by 2020-01-01: ask for a later `as_of`"));
     }
 }
