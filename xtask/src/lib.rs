@@ -3,5 +3,6 @@
 pub mod guests;
 pub mod machine;
 pub mod node;
+pub mod polyglot;
 pub mod redis;
 pub mod setup;

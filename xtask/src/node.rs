@@ -1,4 +1,4 @@
-//! Node, for the protocol's own conformance suite. Nothing of what Rowhouse runs on needs it.
+//! Node, for plugins in JavaScript and for the protocol's own conformance suite. Nothing of what Rowhouse runs on needs it.
 
 use std::{
     fs,
@@ -114,7 +114,8 @@ fn install(directory: &Path, packages: &[&str]) -> Result<()> {
     let output = match npm.stdin(Stdio::null()).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-            "the conformance suite needs npm: install Node {}.{} or later with npm (Debian: `apt-get install npm`)",
+            "plugins in JavaScript and the test suite need npm: install Node {}.{} or later with npm (Debian: `apt-get \
+             install npm`)",
             OLDEST.0,
             OLDEST.1
         ),
