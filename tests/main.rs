@@ -17,6 +17,7 @@ mod tidy; // Sentences of the documentation that a machine can hold.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
+mod polyglot; // Plugins in Python and JavaScript.
 mod swap; // Plugins that come, change and go.
 mod errors; // No private text on the wire or in the log.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.

@@ -84,9 +84,7 @@ pub fn build(root: &Path, which: Which, on: &mut dyn FnMut(&str)) -> Result<Vec<
             built.push(Built { name, path });
         }
     }
-    if which == Which::Plugins {
-        built.extend(polyglot::build(root, &directory, on)?);
-    }
+    built.extend(polyglot::build(root, which, &directory, on)?);
     built.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(built)
 }

@@ -14,12 +14,15 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{guests::Built, node};
+use crate::{
+    guests::{Built, Which},
+    node, pip,
+};
 
 /// Python, and the snapshot of it. The wheel holds everything; it is tried with exactly this version.
-const COMPONENTIZE_PY: &str = "0.25.1";
+pub const COMPONENTIZE_PY: &str = "0.25.1";
 /// QuickJS, and the snapshot of it. Through its own package, not `jco`, which brings 200 others along.
-const COMPONENTIZE_QJS: &str = "0.4.5";
+pub const COMPONENTIZE_QJS: &str = "0.4.5";
 
 /// What a plugin is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,30 +48,37 @@ pub struct Project {
     pub wit: PathBuf,
 }
 
-/// The plugins of this repository.
-pub fn shipped(root: &Path) -> [Project; 2] {
-    let project = |name: &str, language, library: &str| Project {
+/// The projects of this repository: plugins that serve, or guests of the test suite.
+pub fn projects(root: &Path, which: Which) -> [Project; 2] {
+    let project = |name: &str, place: &str, language, library: &str| Project {
         name: name.to_owned(),
         language,
-        directory: root.join("plugins").join(name),
+        directory: root.join(place),
         library: root.join(library),
         wit: root.join("wit"),
     };
-    [project("basket", Language::Python, "sdk/python"), project("report", Language::JavaScript, "sdk/js")]
+    let python = |name, place| project(name, place, Language::Python, "sdk/python");
+    let javascript = |name, place| project(name, place, Language::JavaScript, "sdk/js");
+    match which {
+        Which::Plugins => [python("basket", "plugins/basket"), javascript("report", "plugins/report")],
+        Which::Tests => {
+            [python("in_python", "tests/guests/python"), javascript("in_javascript", "tests/guests/javascript")]
+        }
+    }
 }
 
-/// Build the plugins of this repository into `directory`. One whose sources did not change is left as it is.
+/// Build projects of this repository into `directory`. One whose sources did not change is left as it is.
 ///
 /// # Errors
 /// See [`Tools::ensure`] and [`Tools::componentize`]; or a directory that cannot be written.
-pub fn build(root: &Path, directory: &Path, on: &mut dyn FnMut(&str)) -> Result<Vec<Built>> {
+pub fn build(root: &Path, which: Which, directory: &Path, on: &mut dyn FnMut(&str)) -> Result<Vec<Built>> {
     // Two threads of one process must not write one file at once.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let stamps = root.join("target/polyglot");
     fs::create_dir_all(&stamps).with_context(|| format!("create {}", stamps.display()))?;
     let mut built = Vec::new();
-    for project in shipped(root) {
+    for project in projects(root, which) {
         let path = directory.join(format!("{}.wasm", project.name));
         let stamp = stamps.join(&project.name);
         let sources = project.digest()?;
@@ -141,14 +151,14 @@ impl Tools {
     /// versions. Without network when they are there.
     ///
     /// # Errors
-    /// When Python, pip, Node or npm is missing, or its index cannot be reached; with what to install.
+    /// When Python or pip is missing, or an index cannot be reached; with what to install.
     pub fn ensure(root: &Path) -> Result<Tools> {
         // Two threads of one process must not install into one directory at once.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let python = root.join(format!(".tools/componentize-py-{COMPONENTIZE_PY}"));
         if !python.join("bin/componentize-py").is_file() {
-            pip(&python, &format!("componentize-py=={COMPONENTIZE_PY}"))?;
+            pip::install(&python, &format!("componentize-py=={COMPONENTIZE_PY}"))?;
         }
         let node = node::ensure(root)?;
         let javascript = root.join(".tools/componentize-qjs");
@@ -192,16 +202,18 @@ impl Tools {
         command
     }
 
-    /// componentize-py, with nothing of this machine's Python in reach but the tool itself.
+    /// componentize-py. Sources are not littered with compiled ones, and a virtual environment that happens to be
+    /// active is not searched for packages.
     pub fn componentize_py(&self) -> Command {
         let mut command = Command::new("python3");
-        command.arg(self.python.join("bin/componentize-py")).env("PYTHONPATH", &self.python).env_remove("VIRTUAL_ENV");
+        command.arg(self.python.join("bin/componentize-py")).env("PYTHONPATH", &self.python);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env_remove("VIRTUAL_ENV");
         command
     }
 
     /// componentize-qjs on a project. `--sync`: the host has no component-model async.
     fn javascript(&self, project: &Project) -> Result<Command> {
-        let mut command = self.node.run(&self.javascript.join("node_modules/componentize-qjs/cli.mjs"))?;
+        let mut command = self.node.run(&self.node_modules().join("componentize-qjs/cli.mjs"))?;
         // What both the plugin and the library are below: imports from elsewhere are not followed.
         let together = project.directory.ancestors().find(|place| project.library.starts_with(place));
         command.args(["--sync", "--stub-wasi", "-n", "plugin", "--wit"]).arg(&project.wit);
@@ -209,27 +221,11 @@ impl Tools {
         command.arg("--js").arg(project.directory.join("app.js"));
         Ok(command)
     }
-}
 
-/// Install a package into a directory of its own.
-fn pip(directory: &Path, package: &str) -> Result<()> {
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--target"]);
-    let done = match pip.arg(directory).arg(package).stdin(Stdio::null()).output() {
-        Ok(done) => done,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("plugins in Python need Python 3.11 or newer with pip (Debian: `apt-get install python3-pip`)")
-        }
-        Err(error) => return Err(error).context("start python3"),
-    };
-    if !done.status.success() {
-        bail!(
-            "pip could not install {package}; it needs Python 3.11 or newer with pip (Debian: `apt-get install \
-             python3-pip`), and its index must be reachable:\n{}",
-            String::from_utf8_lossy(&done.stderr).trim()
-        );
+    /// Where npm put componentize-qjs.
+    pub fn node_modules(&self) -> PathBuf {
+        self.javascript.join("node_modules")
     }
-    Ok(())
 }
 
 #[cfg(test)]
