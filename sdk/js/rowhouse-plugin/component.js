@@ -55,12 +55,12 @@ function rows(handle) {
   });
 }
 
-/** Run a function of the contract, whose error is no `Error`. */
+/** Run a function of the contract. The bindings throw its error wrapped in one of theirs. */
 function asking(work) {
   try {
     return work();
   } catch (error) {
-    throw typeof error?.code === "string" && typeof error.message === "string" ? new SqlFailed(error) : error;
+    throw typeof error?.payload?.code === "string" ? new SqlFailed(error.payload) : error;
   }
 }
 

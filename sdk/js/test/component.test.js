@@ -85,7 +85,7 @@ test("answers and refusals", () => {
   ]) {
     assert.throws(() => raises(raised).call("t", "{}"), (thrown) => (assert.deepEqual(thrown, expect), true));
   }
-  bindings.sql.query = () => { throw error; };
+  bindings.sql.query = () => { throw Object.assign(new Error("as the bindings wrap it"), { payload: error }); };
   assert.throws(() => tools((host) => host.query("SELECT")).call("t", "{}"), { tag: "sql", val: error });
 });
 
