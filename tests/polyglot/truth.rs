@@ -1,5 +1,6 @@
 //! What the two plugins answer, beside what the administrator's own statements say of the same stores.
 
+use super::house;
 use crate::harness::{App, Plan, shared};
 use crate::patience::soon;
 use rowhouse::embedded::DATABASE;
@@ -16,7 +17,7 @@ const WEEK: (&str, &str) = ("2026-10-19", "2026-10-25");
 
 async fn open() -> (App, Client) {
     let plan = |plan: &mut Plan| plan.guests = vec!["basket", "report", "sales"];
-    (soon(App::plan(plan)).await, shared().await.admin(DATABASE).await)
+    (house(plan).await, shared().await.admin(DATABASE).await)
 }
 
 /// Orders of each pair of products, both ways round, and of each product alone (paired with itself).
