@@ -18,6 +18,7 @@ mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone
 mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
+mod polyglot; // Plugins in Python and JavaScript.
 mod swap; // Plugins that come, change and go.
 mod signing; // Who made what is served.
 mod errors; // No private text on the wire or in the log.

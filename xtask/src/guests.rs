@@ -1,4 +1,4 @@
-//! Guests: from Rust crates to WebAssembly components.
+//! Guests: from Rust crates to WebAssembly components; those in other languages are [`polyglot`]'s.
 //!
 //! `cargo build` makes a core module and [`wit_component`] wraps it, so a guest imports what it uses of `wit/` and no
 //! WASI at all. The one guest that is meant to import WASI is built for `wasm32-wasip2`, whose linker makes the
@@ -15,6 +15,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use wit_component::ComponentEncoder;
+
+use crate::polyglot;
 
 /// A target without an operating system: what is not in `wit/` cannot be imported.
 const BARE: &str = "wasm32-unknown-unknown";
@@ -82,6 +84,7 @@ pub fn build(root: &Path, which: Which, on: &mut dyn FnMut(&str)) -> Result<Vec<
             built.push(Built { name, path });
         }
     }
+    built.extend(polyglot::build(root, which, &directory, on)?);
     built.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(built)
 }

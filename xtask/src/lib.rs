@@ -3,5 +3,7 @@
 pub mod guests;
 pub mod machine;
 pub mod node;
+pub mod pip;
+pub mod polyglot;
 pub mod redis;
 pub mod setup;

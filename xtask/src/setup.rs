@@ -2,6 +2,7 @@
 
 use crate::guests;
 use crate::machine::Machine;
+use crate::polyglot;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +21,10 @@ pub fn run(root: &Path, tests: bool) -> Result<Machine> {
     step("toolchain", || toolchain().map(|version| (version, ())))?;
     step("wasm targets", || targets().map(|how| (how, ())))?;
     let environment = step("libclang", || libclang(root))?;
+    step("componentize", || {
+        polyglot::Tools::ensure(root)?;
+        Ok((format!("ready ({})", polyglot::Tools::versions()), ()))
+    })?;
     if tests {
         step("node", || {
             crate::node::ensure(root)?;

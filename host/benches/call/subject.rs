@@ -42,7 +42,9 @@ pub(crate) enum Subject {
     /// Over HTTP, a tool that asks the database nothing.
     WholeNothing,
     /// The same without HTTP: policy, schemas, a fresh sandbox.
-    CallNothing,
+    CallNothing(Language),
+    /// Without HTTP, a tool that reads ten rows itself instead of passing them on.
+    CallReading(Language),
     /// The gate alone: parse, walk, fingerprint.
     Gate,
     /// The bearer token alone: from text to principal.
@@ -54,6 +56,35 @@ pub(crate) enum Subject {
 pub(crate) enum Size {
     Ten,
     Thousand,
+}
+
+/// What a guest is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Language {
+    Rust,
+    JavaScript,
+    Python,
+}
+
+impl Language {
+    /// The tool that does nothing, and what it is told.
+    fn nothing(self) -> (&'static str, Value) {
+        let tool = match self {
+            Self::Rust => NOTHING,
+            Self::JavaScript => "js_echo",
+            Self::Python => "py_echo",
+        };
+        (tool, json!({ "text": "x" }))
+    }
+
+    /// The tool that reads rows, and what it is told.
+    fn reading(self) -> (&'static str, Value) {
+        match self {
+            Self::Rust => ("echo_rows", json!({ "statement": TEN, "how": "batch" })),
+            Self::JavaScript => ("js_read", json!({ "statement": TEN })),
+            Self::Python => ("py_read", json!({ "statement": TEN })),
+        }
+    }
 }
 
 impl Size {
@@ -74,7 +105,7 @@ impl Size {
 
 impl Subject {
     /// In the order they are measured and shown.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Whole(Size::Ten),
         Self::Call(Size::Ten),
         Self::Path(Size::Ten),
@@ -84,7 +115,12 @@ impl Subject {
         Self::Path(Size::Thousand),
         Self::Bare(Size::Thousand),
         Self::WholeNothing,
-        Self::CallNothing,
+        Self::CallNothing(Language::Rust),
+        Self::CallNothing(Language::JavaScript),
+        Self::CallNothing(Language::Python),
+        Self::CallReading(Language::Rust),
+        Self::CallReading(Language::JavaScript),
+        Self::CallReading(Language::Python),
         Self::Gate,
         Self::Token,
     ];
@@ -94,6 +130,7 @@ impl Subject {
         match self {
             Self::Whole(Size::Thousand) | Self::Call(Size::Thousand) => 10,
             Self::Path(Size::Thousand) | Self::Bare(Size::Thousand) => 10,
+            Self::CallNothing(Language::Python) | Self::CallReading(Language::Python) => 10,
             _ => 1,
         }
     }
@@ -118,7 +155,12 @@ impl Subject {
             Self::Path(Size::Thousand) => "path_1000",
             Self::Bare(Size::Thousand) => "bare_1000",
             Self::WholeNothing => "whole_nothing",
-            Self::CallNothing => "call_nothing",
+            Self::CallNothing(Language::Rust) => "call_nothing",
+            Self::CallNothing(Language::JavaScript) => "call_nothing_javascript",
+            Self::CallNothing(Language::Python) => "call_nothing_python",
+            Self::CallReading(Language::Rust) => "call_reading",
+            Self::CallReading(Language::JavaScript) => "call_reading_javascript",
+            Self::CallReading(Language::Python) => "call_reading_python",
             Self::Gate => "gate",
             Self::Token => "token",
         }
@@ -136,7 +178,12 @@ impl Subject {
             Self::Path(Size::Thousand) => "context and query path, 1,000 rows",
             Self::Bare(Size::Thousand) => "tokio-postgres alone, 1,000 rows",
             Self::WholeNothing => "over HTTP, a tool that does nothing",
-            Self::CallNothing => "the same without HTTP (sandbox)",
+            Self::CallNothing(Language::Rust) => "the same without HTTP (sandbox)",
+            Self::CallNothing(Language::JavaScript) => "the same in JavaScript",
+            Self::CallNothing(Language::Python) => "the same in Python",
+            Self::CallReading(Language::Rust) => "a tool that reads 10 rows itself",
+            Self::CallReading(Language::JavaScript) => "the same in JavaScript",
+            Self::CallReading(Language::Python) => "the same in Python",
             Self::Gate => "gate check of the 10 rows' statement",
             Self::Token => "check of the bearer token",
         }
@@ -158,7 +205,7 @@ impl Bench {
     pub(crate) async fn open(callers: usize) -> Self {
         let shared = harness::shared().await;
         let app = App::plan(|plan| {
-            plan.guests = vec!["sales", "echo"];
+            plan.guests = vec!["sales", "echo", "in_javascript", "in_python"];
             // What a server has by default: nobody here is to wait for a place.
             plan.settings.plugins.concurrent_calls = 64;
         })
@@ -202,10 +249,18 @@ impl Bench {
                 load::over_http(callers, calls, self.server, &request).await
             }
             Subject::WholeNothing => {
-                load::over_http(callers, calls, self.server, &self.request(NOTHING, json!({ "text": "x" }))).await
+                let (tool, arguments) = Language::Rust.nothing();
+                load::over_http(callers, calls, self.server, &self.request(tool, arguments)).await
             }
             Subject::Call(size) => self.calls(callers, calls, QUERY, json!({ "query": size.statement() })).await,
-            Subject::CallNothing => self.calls(callers, calls, NOTHING, json!({ "text": "x" })).await,
+            Subject::CallNothing(language) => {
+                let (tool, arguments) = language.nothing();
+                self.calls(callers, calls, tool, arguments).await
+            }
+            Subject::CallReading(language) => {
+                let (tool, arguments) = language.reading();
+                self.calls(callers, calls, tool, arguments).await
+            }
             Subject::Path(size) => {
                 let (host, permit) = (Arc::clone(&self.app.host), self.permit.clone());
                 load::within(callers, calls, move |_| {
