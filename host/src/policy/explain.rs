@@ -77,7 +77,7 @@ impl Policy {
         let told: Vec<Explanation> =
             people.iter().map(|(_, subject)| self.explain(subject, questions.iter().cloned())).collect();
         let names = people.iter().map(|(who, _)| (*who).to_owned());
-        let heads = [String::new(), String::new()].into_iter().chain(names).chain(["by".to_owned()]);
+        let heads = ["action".to_owned(), "resource".to_owned()].into_iter().chain(names).chain(["by".to_owned()]);
         let mut lines: Vec<Vec<String>> = vec![heads.collect()];
         for (at, question) in questions.iter().enumerate() {
             let verdicts: Vec<&Verdict> = told.iter().map(|told| &told.decisions[at].1).collect();

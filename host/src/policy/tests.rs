@@ -290,7 +290,7 @@ fn the_matrix_reads_well() {
     assert_eq!(
         matrix,
         "\
-                       manager  nobody  by
+action  resource       manager  nobody  by
 list    sales/top      allow    -       staff-use-tools
 call    sales/top      allow    -       staff-use-tools
 record  sales/top      -        -
