@@ -90,6 +90,7 @@ impl Server {
             ("ROWHOUSE_DATABASE__POOL__MIN", pool.min.to_string()),
             ("ROWHOUSE_DATABASE__POOL__APPLICATION_NAME", self.name.clone()),
             ("ROWHOUSE_PLUGINS__CONCURRENT_CALLS", "8".to_owned()),
+            ("ROWHOUSE_PLUGINS__SIGNATURES", "optional".to_owned()),
         ];
         (arguments.map(str::to_owned).into(), environment)
     }

@@ -84,7 +84,6 @@ const FAILING: &[(&str, &str)] = &[
     // More than there is room for.
     ("SELECT length(repeat(email, 200000000)) FROM retail.customers", "QUERY_REJECTED"),
     ("SELECT repeat(email, 10000) FROM retail.customers", "QUERY_LIMIT"),
-    ("SELECT length(to_char(now(), replace(repeat('a', 10000), 'a', repeat('b', 10000))))", "QUERY_LIMIT"),
     (
         "SELECT length(string_agg(repeat(email, 10000), '')) FROM retail.customers, generate_series(1, 100)",
         "QUERY_LIMIT",
@@ -221,6 +220,7 @@ async fn log_of(statements: &[&str]) -> (Vec<Value>, String) {
         .env("DATABASE_URL", &shared.url)
         // As many connections as the rest of the run may have: the limit belongs to the roles of the one server.
         .env("ROWHOUSE_DATABASE__POOL__MAX", "60")
+        .env("ROWHOUSE_PLUGINS__SIGNATURES", "optional")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

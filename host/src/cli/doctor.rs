@@ -1,7 +1,7 @@
 //! `rowhouse doctor` and `rowhouse db check`: what is found, and what to run.
 
 use super::progress::Progress;
-use crate::config::{Doctor as Accepted, Settings};
+use crate::config::Settings;
 use crate::doctor::{Finding, Level, Report, examine};
 use crate::house::Ground;
 use anyhow::Result;

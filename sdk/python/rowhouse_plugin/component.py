@@ -168,7 +168,9 @@ def confess(error: Exception) -> None:
 
     Places and the kind of fault, not its words: those may quote a row, and the log is read by others.
     """
-    places = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[::-1])
+    # Not extract_tb: it looks for the sources' files, and there are none to look for.
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    places = " < ".join(f"{code.co_filename}:{line} {code.co_name}" for code, line in reversed(frames))
     log.write(log.Level.ERROR, f"{type(error).__name__} at {places}")
 
 
