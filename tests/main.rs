@@ -28,5 +28,6 @@ mod outage; // What breaks around the host, and how it goes on.
 mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
 mod oauth; // A real authorization server, and clients that find their way to it.
 mod audit; // The trail: outages, restarts, tampering.
+mod trail; // What callers did, as the trail has it.
 mod traffic; // Limits over several hosts.
 mod limits; // Limits on the wire; whose statements hold the database.

@@ -2,7 +2,6 @@
 
 use crate::harness::{binary, root};
 use serde_json::Value;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use xtask::polyglot::{COMPONENTIZE_PY, COMPONENTIZE_QJS, Tools};
@@ -99,7 +98,7 @@ fn commands(readme: &Path) -> Vec<String> {
 fn follow(new: &Path, command: &str) {
     let places =
         [binary().parent().expect("a directory").to_owned(), node_binary().parent().expect("a directory").to_owned()];
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let path =
         std::env::join_paths(places.into_iter().chain(std::env::split_paths(&path))).expect("no colon in a path");
     let mut shell = Command::new("sh");

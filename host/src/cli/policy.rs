@@ -43,7 +43,7 @@ Examples:
   rowhouse policy explain --role store_manager --own-tenant Seattle --scope mcp:tools --call sales/get_top_products
   rowhouse policy explain --token - --call sales/get_top_products --json < token.txt
   rowhouse policy explain --as seattle --call sales/get_top_products --policy my.cedar")]
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Try cases: who, action, resource, allow or deny.
     ///
     /// Exit code 0: all are decided as they say. 1: one is decided otherwise. 2: they could not be tried.
@@ -81,7 +81,7 @@ A case, as TOML:
 pub(super) async fn run(command: PolicyCommand, settings: &Settings) -> ExitCode {
     let good = match command {
         PolicyCommand::Check { file, json } => check(&settings.policy, file.as_deref(), json),
-        PolicyCommand::Explain(asked) => explain::run(asked, settings).await,
+        PolicyCommand::Explain(asked) => explain::run(*asked, settings).await,
         PolicyCommand::Test { cases, policy, json } => test(settings, cases.as_deref(), policy.as_deref(), json).await,
     };
     match good {

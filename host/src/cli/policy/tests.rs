@@ -76,7 +76,7 @@ async fn exit_codes_say_what_was_found() {
         (&shipped, Explain { call: "get_top_products".to_owned(), ..explain(known("seattle"), None) }, 2),
         (&shipped, Explain { table: Some("orders".to_owned()), ..explain(known("seattle"), None) }, 2),
     ] {
-        check_code(settings, PolicyCommand::Explain(asked), code).await;
+        check_code(settings, PolicyCommand::Explain(Box::new(asked)), code).await;
     }
 }
 
@@ -88,10 +88,12 @@ async fn a_check_needs_neither_database_nor_keys() {
     check_code(&settings, PolicyCommand::Check { file: None, json: false }, 0).await;
     assert!(!settings.state_dir().exists(), "nothing was made");
     // The others say that they could not look, not that something is bad.
-    check_code(&settings, PolicyCommand::Explain(explain(described("super_admin", "Seattle"), None)), 2).await;
+    check_code(&settings, PolicyCommand::Explain(Box::new(explain(described("super_admin", "Seattle"), None))), 2)
+        .await;
     // A description needs no keys.
     settings.database.url = None;
-    check_code(&settings, PolicyCommand::Explain(explain(described("super_admin", "Seattle"), None)), 0).await;
+    check_code(&settings, PolicyCommand::Explain(Box::new(explain(described("super_admin", "Seattle"), None))), 0)
+        .await;
     assert!(!settings.state_dir().exists(), "nothing was made");
 }
 
@@ -107,7 +109,7 @@ async fn scopes_count_as_they_do_at_the_door() {
         // What every call needs, where nothing is said.
         (&[], 1),
     ] {
-        check_code(&settings, PolicyCommand::Explain(explain(scoped(scopes), None)), code).await;
+        check_code(&settings, PolicyCommand::Explain(Box::new(explain(scoped(scopes), None))), code).await;
     }
     let policy = load(None, demo_directory()).expect("a policy");
     let (asked, who) = (explain(scoped(&["mcp:tools"]), None), scoped(&["mcp:tools"]));
