@@ -42,10 +42,8 @@ const HOLES: &[(&str, &str)] = &[
     ("GRANT USAGE ON SCHEMA rowhouse_private TO rowhouse_one", "agent role reaches the keys"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn holes_are_refused_and_what_is_printed_mends_them() {
-    // Roles belong to a cluster: this one is of nobody else.
-    let home = Home::new(&[]).await;
+/// A PostgreSQL of the home's own, its administrator's way in, and the password in it.
+async fn server(home: &Home) -> (embedded::Server, String, String) {
     let options = embedded::Options {
         state_dir: Some(home.state()),
         bin_dir: Some(home.bin().to_owned()),
@@ -56,6 +54,14 @@ async fn holes_are_refused_and_what_is_printed_mends_them() {
     let password = String::from_utf8(server.admin().get_password().expect("a password").to_vec()).expect("in ASCII");
     let socket = server.socket_dir().display().to_string().replace('/', "%2F");
     let url = format!("postgres://postgres:{password}@{socket}/{}", embedded::DATABASE);
+    (server, url, password)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holes_are_refused_and_what_is_printed_mends_them() {
+    // Roles belong to a cluster: this one is of nobody else.
+    let home = Home::new(&[]).await;
+    let (server, url, password) = server(&home).await;
     let mut mine = settings(shared().await);
     mine.state = Some(home.state());
     mine.database.url = Some(url.clone().into());
@@ -100,18 +106,10 @@ async fn holes_are_refused_and_what_is_printed_mends_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_unsafe_while_it_is_served_is_refused_until_it_is_mended() {
     let home = Home::new(&[]).await;
-    let options = embedded::Options {
-        state_dir: Some(home.state()),
-        bin_dir: Some(home.bin().to_owned()),
-        durable: false,
-        ..embedded::Options::default()
-    };
-    let server = soon(embedded::Server::start(&options, &mut |_| {})).await.expect("a PostgreSQL of its own");
-    let password = String::from_utf8(server.admin().get_password().expect("a password").to_vec()).expect("in ASCII");
-    let socket = server.socket_dir().display().to_string().replace('/', "%2F");
+    let (server, url, _) = server(&home).await;
     let shared = shared().await;
     let mut mine = settings(shared);
-    mine.database.url = Some(format!("postgres://postgres:{password}@{socket}/{}", embedded::DATABASE).into());
+    mine.database.url = Some(url.into());
     mine.database.pool.max = Some(4);
     mine.database.check_seconds = 1;
     let keys = Keys::open(&shared.state).expect("keys");
