@@ -102,7 +102,7 @@ async fn one_tenant_does_not_hold_every_connection() {
     let seattle = open(&app, "seattle");
     let mut slow = JoinSet::new();
     for _ in 0..4 {
-        slow.spawn(seattle.start(SLOW.to_owned(), vec![Value::Int(FOR_EVER)]));
+        slow.spawn(seattle.start(SLOW.to_owned(), vec![Value::Int(FOR_EVER)]).await);
     }
     in_use(&app, 1).await;
     // The neighbour has the other one, as often as it likes.
@@ -132,7 +132,7 @@ async fn both_of_two_tenants_get_their_turn() {
     let (seattle, spokane) = (open(&app, "seattle"), open(&app, "spokane"));
     let mut slow = JoinSet::new();
     for tenant in [&seattle, &spokane] {
-        slow.spawn(tenant.start(SLOW.to_owned(), vec![Value::Int(FOR_EVER)]));
+        slow.spawn(tenant.start(SLOW.to_owned(), vec![Value::Int(FOR_EVER)]).await);
     }
     in_use(&app, 2).await;
     // A third finds both taken, none of them by itself.

@@ -251,22 +251,28 @@ impl TenantTx {
     ///
     /// # Errors
     /// Every [`SqlCode`]; see there.
-    pub async fn run(&self, statement: &str, parameters: &[Value]) -> Result<Rows, SqlError> {
-        let (fingerprint, begun) = self.begin(statement, parameters)?;
-        self.travel(statement, parameters, fingerprint, begun).await
+    pub async fn run(self: &Arc<Self>, statement: &str, parameters: &[Value]) -> Result<Rows, SqlError> {
+        self.start(statement.to_owned(), parameters.to_vec()).await.await
     }
 
-    /// The same, for a task of its own: the statement is let through, and is among those that ran, before this returns.
-    pub fn start(
+    /// The same, for a task of its own: the statement is let through, and is among those that ran, once this has given
+    /// the future of its rows.
+    pub async fn start(
         self: &Arc<Self>,
         statement: String,
         parameters: Vec<Value>,
     ) -> impl Future<Output = Result<Rows, SqlError>> + Send + 'static {
-        let begun = self.begin(&statement, &parameters);
         let transaction = Arc::clone(self);
+        // The gate follows a statement as deep as it nests, and a guest asks on its own small stack, however much of it
+        // is left: a task has a whole one.
+        let begun = tokio::spawn(async move {
+            let begun = transaction.begin(&statement, &parameters);
+            begun.map(|(fingerprint, begun)| (transaction, statement, parameters, fingerprint, begun))
+        });
+        let begun = begun.await;
         async move {
-            let (fingerprint, begun) = begun?;
-            transaction.travel(&statement, &parameters, fingerprint, begun).await
+            let (transaction, statement, parameters, fingerprint, begun) = begun.map_err(SqlError::unavailable)??;
+            transaction.travel(statement, parameters, fingerprint, begun).await
         }
     }
 
@@ -280,8 +286,8 @@ impl TenantTx {
     /// Run a statement that was let through.
     async fn travel(
         &self,
-        statement: &str,
-        parameters: &[Value],
+        statement: String,
+        parameters: Vec<Value>,
         fingerprint: String,
         begun: Begun,
     ) -> Result<Rows, SqlError> {
@@ -289,8 +295,8 @@ impl TenantTx {
         let shared = &self.database.0;
         let order = Order {
             brackets: trip::READ_ONLY,
-            statement: statement.to_owned(),
-            parameters: parameters.to_vec(),
+            statement,
+            parameters,
             fingerprint,
             rows: self.rows,
             bytes: self.bytes,
@@ -340,7 +346,7 @@ impl TenantTx {
     /// # Errors
     /// [`SqlCode::Invalid`] for a table or column the catalog does not list, else as [`TenantTx::run`].
     pub async fn samples(
-        &self,
+        self: &Arc<Self>,
         catalog: &catalog::Catalog,
         table: &str,
         column: &str,

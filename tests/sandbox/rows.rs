@@ -50,6 +50,34 @@ async fn more_bytes_than_a_call_may_have_are_an_error() {
     soon(app.answer("seattle", "echo_rows", json!({ "statement": HUNDRED }))).await;
 }
 
+/// A guest asks on a stack of 1 MiB, part of which it has used up. Reading a statement must not depend on the rest.
+#[tokio::test]
+async fn a_statement_as_deep_as_it_gets_is_read_on_a_whole_stack() {
+    let app = app(|_| {}).await;
+    let nest = |open: &str, close: &str| {
+        let count = 32_000 / (open.len() + close.len());
+        format!("SELECT {}1{}", open.repeat(count), close.repeat(count))
+    };
+    let chain = |link: &str| format!("SELECT 1{}", link.repeat(32_000 / link.len()));
+    let within =
+        |open: &str, close: &str, count: usize| format!("SELECT {}1{}", open.repeat(count), close.repeat(count));
+    let mut statements = vec![chain("+1"), chain("::int"), chain(" IS NULL"), chain(" UNION SELECT 1")];
+    for (open, close) in
+        [("(", ")"), ("(SELECT ", ")"), ("abs(", ")"), ("CASE WHEN true THEN ", " END"), ("ARRAY[", "]")]
+    {
+        statements.push(nest(open, close));
+        // Just under and just over what the gate lets through.
+        statements.extend((8..=48).step_by(4).map(|count| within(open, close, count)));
+    }
+    for statement in statements {
+        for tool in ["echo_rows", "echo_many"] {
+            // What comes of it is the gate's business; that something does, and that the host lives, is this test's.
+            let _ = soon(app.post("seattle", tool, json!({ "statement": statement }))).await;
+        }
+    }
+    soon(app.answer("seattle", "echo_rows", json!({ "statement": HUNDRED }))).await;
+}
+
 #[tokio::test]
 async fn a_statement_has_its_own_time() {
     let app = app(|plan| plan.settings.database.pool.statement_timeout_seconds = 1).await;

@@ -265,8 +265,9 @@ impl Bench {
                 let (host, permit) = (Arc::clone(&self.app.host), self.permit.clone());
                 load::within(callers, calls, move |_| {
                     let bounds = Bounds { rows: 1_000, bytes: 4 << 20, time: Duration::from_secs(30) };
-                    let transaction =
-                        host.database.open(&permit, bounds, CancellationToken::new()).expect("a safe database");
+                    let transaction = Arc::new(
+                        host.database.open(&permit, bounds, CancellationToken::new()).expect("a safe database"),
+                    );
                     async move {
                         let rows = transaction.run(size.statement(), &[]).await.expect("the statement runs");
                         assert_eq!(rows.len(), size.rows());

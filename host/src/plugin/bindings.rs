@@ -6,6 +6,7 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: {
         "rowhouse:plugin/sql.query": async | trappable,
+        "rowhouse:plugin/sql.submit": async | trappable,
         "rowhouse:plugin/sql.[method]pending.wait": async | trappable,
         "rowhouse:plugin/schema.samples": async | trappable,
         // Everything else answers from what the host already holds.

@@ -36,7 +36,7 @@ impl sql::Host for CallState {
         self.meter.statement()?;
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
-        let outcome = transaction.run(&statement, &parameters).await;
+        let outcome = transaction.start(statement, parameters).await.await;
         self.stopped()?;
         match outcome {
             Ok(rows) => self.keep(rows).map(Ok),
@@ -44,13 +44,17 @@ impl sql::Host for CallState {
         }
     }
 
-    fn submit(&mut self, statement: String, parameters: Vec<Value>) -> Result<Result<Resource<Pending>, SqlError>> {
+    async fn submit(
+        &mut self,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> Result<Result<Resource<Pending>, SqlError>> {
         self.enter()?;
         self.meter.statement()?;
         self.meter.hold()?;
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
-        let task = tokio::spawn(transaction.start(statement, parameters));
+        let task = tokio::spawn(transaction.start(statement, parameters).await);
         Ok(Ok(self.table.push(Pending(Some(task)))?))
     }
 }
