@@ -55,7 +55,11 @@ enum Command {
         print_environment: bool,
     },
     /// Only build the plugins, into `target/plugins`.
-    Plugins,
+    Plugins {
+        /// The guests of the test suite, too, into `target/test-guests`.
+        #[arg(long)]
+        tests: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -80,9 +84,13 @@ fn run(command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plugins => {
+        Command::Plugins { tests } => {
             setup::run(&root, false)?;
-            setup::plugins(&root, guests::Which::Plugins).map(|_| ExitCode::SUCCESS)
+            setup::plugins(&root, guests::Which::Plugins)?;
+            if tests {
+                setup::plugins(&root, guests::Which::Tests)?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Demo { arguments } => {
             let machine = setup::run(&root, false)?;
