@@ -264,7 +264,7 @@ impl TenantTx {
     ) -> impl Future<Output = Result<Rows, SqlError>> + Send + 'static {
         let transaction = Arc::clone(self);
         // The gate follows a statement as deep as it nests, and a guest asks on its own small stack, however much of it
-        // is left: a task has a whole one.
+        // is left: a task has its thread's, which is what the gate goes by.
         let begun = tokio::spawn(async move {
             let begun = transaction.begin(&statement, &parameters);
             begun.map(|(fingerprint, begun)| (transaction, statement, parameters, fingerprint, begun))

@@ -48,7 +48,9 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime =
+        runtime.enable_all().thread_stack_size(rowhouse::query::gate::STACK_BYTES).build().expect("a runtime");
     let report = runtime.block_on(measure(&options));
     if options.json {
         println!("{:#}", report.json());

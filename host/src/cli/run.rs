@@ -5,6 +5,7 @@ use super::{Cli, Command, Common, DbCommand, api_key, audit, banner, doctor, key
 use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
+use crate::query::gate::STACK_BYTES;
 use crate::{mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
@@ -34,7 +35,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         plugin::work(cpu_seconds, memory).map_err(|e| anyhow::anyhow!(e))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_stack_size(STACK_BYTES).build().context("start the runtime")?;
     runtime.block_on(obey(cli))
 }
 
