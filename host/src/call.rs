@@ -1,18 +1,26 @@
 //! The street: what happens between a request and its answer, in order.
 
 mod record;
+mod seal;
+mod turn;
+
+pub use seal::Seal;
 
 use crate::audit::{Audit, Event, List, Short, Who};
 use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::identity::{Identity, Principal};
-use crate::plugin::{Answer, CallFacts, Listener, Loaded, Registry, Stop, Tool};
-use crate::policy::{Denied, Keeper, Permit};
+use crate::plugin::{
+    Answer, Call, CallFacts, Complete, Completed, Content, Ended, Errand, Fill, Filled, Listener, Loaded, Prompt, Read,
+    Registry, Resource, Stop, Tool, Values,
+};
+use crate::policy::{Denied, Keeper, PROMPT, Permit, RESOURCE};
 use crate::query::catalog::Catalog;
 use crate::query::{Bounds, Database};
 use crate::traffic::{Charge, Pass, Traffic};
 use arc_swap::ArcSwap;
-use record::{Held, Record};
+use record::{Held, Record, Weighed};
+use turn::Turn;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -38,15 +46,18 @@ pub struct Host {
     pub audit: Audit,
     /// What one call may use.
     pub limits: Limits,
+    /// What lasts from one round of a call to the next.
+    pub seal: Seal,
 }
 
 /// One call, as the transport understood it.
+#[derive(Clone)]
 pub struct Request {
     /// Names the call in logs and in errors.
     pub id: String,
-    /// The tool's name, as the caller wrote it.
+    /// The tool's name, as the caller wrote it; or the prompt's, or the document's URI.
     pub tool: String,
-    /// The tool's arguments, as the caller wrote them.
+    /// The arguments, as the caller wrote them.
     pub arguments: Map<String, Value>,
     /// The tenants the call is about, where the caller said so. Narrows what it sees and never widens it.
     pub tenants: Option<Vec<Uuid>>,
@@ -56,22 +67,161 @@ pub struct Request {
     pub cancelled: CancellationToken,
 }
 
+/// What a client sends back to a call that asked: in the first round, nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Resumed {
+    /// The state of the round before, as the client had it.
+    pub state: Option<String>,
+    /// The replies by the question's id, as JSON.
+    pub replies: Vec<(String, String)>,
+}
+
 impl Host {
-    /// Answer one call of someone whose identity was proved.
+    /// Answer one call of someone whose identity was proved. A tool that asks back is told that nobody can be asked.
     ///
     /// # Errors
     /// See [`Code`]; who may not call a tool is told what one is told whose tool does not exist.
     pub async fn call(&self, who: &Arc<Principal>, request: Request) -> Result<Answer, CallError> {
+        match self.round(who, request, Resumed::default()).await? {
+            Ended::Done(answer) => Ok(answer),
+            Ended::Asks(_) => Err(CallError::new(Code::ToolFailed, "the tool asks back, and there is nobody to ask")),
+        }
+    }
+
+    /// One round of a call. Where it ends with questions, their state is sealed: only [`Host::round`] can read it, for the
+    /// same call.
+    ///
+    /// # Errors
+    /// As [`Host::call`]; [`Code::RequestState`] for a state that is not this call's.
+    pub async fn round(
+        &self,
+        who: &Arc<Principal>,
+        request: Request,
+        resumed: Resumed,
+    ) -> Result<Ended<Answer>, CallError> {
+        let published = self.plugins.published();
+        let found = published.find(&request.tool).cloned();
+        let (plugin, tool) = found.ok_or_else(|| self.absent(who, &request, ""))?;
+        let mut turn = Turn::of(who, &plugin, tool.name.clone(), &request);
+        let errand = |arguments: Map<String, Value>| {
+            let arguments = Value::Object(arguments);
+            tool.check_arguments(&arguments)?;
+            let round = turn.begin(&self.seal, resumed, self.limits.rounds)?;
+            Ok(Call { tool: Arc::clone(&tool), arguments: arguments.to_string(), round })
+        };
+        let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+        let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
+        let ended = self.serve(who, request, &plugin, tool.name.clone(), known, errand).await?;
+        turn.end(&self.seal, ended)
+    }
+
+    /// One round of filling in a prompt.
+    ///
+    /// # Errors
+    /// As [`Host::call`]; [`Code::NotFound`] for a prompt that does not exist, or is not this caller's to get.
+    pub async fn fill(
+        &self,
+        who: &Arc<Principal>,
+        request: Request,
+        resumed: Resumed,
+    ) -> Result<Ended<Filled>, CallError> {
+        let published = self.plugins.published();
+        let found = published.prompt(&request.tool).map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
+        let (plugin, prompt) = found.ok_or_else(|| self.absent(who, &request, PROMPT))?;
+        let mut turn = Turn::of(who, &plugin, prompt.item(), &request);
+        let errand = |arguments: Map<String, Value>| {
+            let arguments = prompt.take(arguments)?;
+            let round = turn.begin(&self.seal, resumed, self.limits.rounds)?;
+            Ok(Fill { prompt: Arc::clone(&prompt), arguments, round })
+        };
+        let known = |name: &str| prompt.arguments.iter().any(|argument| argument.name == name);
+        let ended = self.serve(who, request, &plugin, prompt.item(), known, errand).await?;
+        turn.end(&self.seal, ended)
+    }
+
+    /// A document. The request's `tool` is its URI.
+    ///
+    /// # Errors
+    /// As [`Host::call`]; [`Code::NotFound`] for a document that does not exist, or is not this caller's to read.
+    pub async fn read(&self, who: &Arc<Principal>, mut request: Request) -> Result<Content, CallError> {
+        let published = self.plugins.published();
+        let uri = request.tool.clone();
+        let found = published.resource(&uri).map(|(plugin, resource)| (Arc::clone(plugin), Arc::clone(resource)));
+        let (plugin, resource) = found.ok_or_else(|| self.absent(who, &request, RESOURCE))?;
+        request.arguments = Map::from_iter([("uri".to_owned(), Value::from(uri.as_str()))]);
+        let errand = |_| Ok(Read { resource: Arc::clone(&resource), uri });
+        self.serve(who, request, &plugin, resource.item(), |_| true, errand).await
+    }
+
+    /// Values for an argument of a prompt, or for a variable of a family of documents. The request's `tool` is the
+    /// prompt's name or the template, its `arguments` are those filled in already.
+    ///
+    /// # Errors
+    /// As [`Host::fill`] and [`Host::read`]; [`Code::Validation`] for an argument there is not.
+    pub async fn complete(
+        &self,
+        who: &Arc<Principal>,
+        request: Request,
+        of_prompt: bool,
+        argument: String,
+        value: String,
+    ) -> Result<Values, CallError> {
+        let published = self.plugins.published();
+        let found = match of_prompt {
+            true => published.prompt(&request.tool).map(|(plugin, prompt)| {
+                let known = prompt.arguments.iter().find(|it| it.name == argument).map(|it| it.completes);
+                (Arc::clone(plugin), prompt.item(), Completed::Prompt(Arc::clone(prompt)), known)
+            }),
+            false => published.resources().find(|(_, it)| it.is_template() && it.uri == request.tool).map(
+                |(plugin, resource)| {
+                    let known = resource.has_variable(&argument).then(|| resource.completes.contains(&argument));
+                    (Arc::clone(plugin), resource.item(), Completed::Template(Arc::clone(resource)), known)
+                },
+            ),
+        };
+        let kind = if of_prompt { PROMPT } else { RESOURCE };
+        let found = found.ok_or_else(|| self.absent(who, &request, kind))?;
+        let (plugin, item, of, known) = found;
+        // What the plugin has nothing to say about is not asked of it; who may not use the item learns nothing of it.
+        let Some(true) = known else {
+            self.permit(who, &request, &plugin, &item)?;
+            return match known {
+                Some(_) => Ok(Values::default()),
+                None => Err(CallError::new(Code::Validation, "there is no such argument to complete")),
+            };
+        };
+        let errand = |given: Map<String, Value>| {
+            let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+            let given = given.into_iter().filter_map(text).collect();
+            Ok(Complete { of, argument, value, given })
+        };
+        self.serve(who, request, &plugin, item, |_| true, errand).await
+    }
+
+    /// The street itself: permit, place, transaction, record, guest.
+    async fn serve<E>(
+        &self,
+        who: &Arc<Principal>,
+        request: Request,
+        plugin: &Arc<Loaded>,
+        item: String,
+        known: impl Fn(&str) -> bool,
+        errand: impl FnOnce(Map<String, Value>) -> Result<E, CallError>,
+    ) -> Result<E::Outcome, CallError>
+    where
+        E: Errand,
+        E::Outcome: Weighed,
+    {
         let began = Instant::now();
         let deadline = began + Duration::from_millis(self.limits.wall_ms);
-        let (plugin, tool, permit) = self.permit(who, &request)?;
+        let permit = self.permit(who, &request, plugin, &item)?;
         let pass = self.pass(&permit, &request, deadline).await?;
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
         let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
-            let record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
+            let record = Record::open(&self.audit, &permit, plugin, &request.id, began, deadline).await?;
             Ok((Arc::new(transaction), record))
         };
         let (transaction, mut record) = match opened.await {
@@ -81,11 +231,10 @@ impl Host {
                 return Err(refused);
             }
         };
-        record.keep_arguments(&tool, &request.arguments);
-        let arguments = Value::Object(request.arguments);
-        let outcome = match tool.check_arguments(&arguments) {
+        record.keep_arguments(known, &request.arguments);
+        let outcome = match errand(request.arguments) {
             Err(mistake) => Err(mistake),
-            Ok(()) => {
+            Ok(errand) => {
                 let facts = CallFacts {
                     request: request.id,
                     permit,
@@ -96,7 +245,7 @@ impl Host {
                     now: now(),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));
-                plugin.run(&tool, arguments.to_string(), facts, stop, request.cancelled, held).await
+                plugin.run(errand, facts, stop, request.cancelled, held).await
             }
         };
         record.close(&transaction.ran(), &outcome);
@@ -110,6 +259,25 @@ impl Host {
         listed.map(|(_, tool)| Arc::clone(tool)).collect()
     }
 
+    /// The prompts this principal may get, by name.
+    pub fn prompts(&self, who: &Arc<Principal>) -> Vec<Arc<Prompt>> {
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let listed = published.prompts().filter(|(plugin, prompt)| policy.lists(who, &plugin.name, &prompt.item()));
+        let mut listed: Vec<_> = listed.map(|(_, prompt)| Arc::clone(prompt)).collect();
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        listed
+    }
+
+    /// The documents, and families of documents, this principal may read, by URI, with the digest of the component that
+    /// holds each: what a document says may change with it.
+    pub fn resources(&self, who: &Arc<Principal>) -> Vec<(Arc<Resource>, String)> {
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let listed = published.resources().filter(|(plugin, it)| policy.lists(who, &plugin.name, &it.item()));
+        let mut listed: Vec<_> = listed.map(|(plugin, it)| (Arc::clone(it), plugin.digest.clone())).collect();
+        listed.sort_by(|(a, _), (b, _)| a.uri.cmp(&b.uri));
+        listed
+    }
+
     /// One tool, if this principal sees it.
     pub fn tool(&self, who: &Arc<Principal>, name: &str) -> Option<Arc<Tool>> {
         let published = self.plugins.published();
@@ -117,16 +285,24 @@ impl Host {
         self.policy.current().lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
     }
 
-    /// The scopes a token would need to call this tool, where this principal's lacks one of them. `None` also for a
-    /// tool the policy does not let it call: whoever has no business there is not told what it would take.
-    pub fn lacking(&self, who: &Arc<Principal>, tool: &str) -> Option<Vec<String>> {
+    /// The scopes a token would need to use this item of a plugin (see [`crate::policy::Question`]), where this
+    /// principal's lacks one of them. `None` also for an item the policy does not let it use: whoever has no business
+    /// there is not told what it would take.
+    pub fn lacking(&self, who: &Arc<Principal>, item: &str) -> Option<Vec<String>> {
         let published = self.plugins.published();
-        let (plugin, tool) = published.find(tool)?;
-        self.policy.current().permit(who, &plugin.name, &tool.name, None).ok()?;
-        self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name)))
+        let (plugin, item) = if let Some(name) = item.strip_prefix(PROMPT) {
+            published.prompt(name).map(|(plugin, prompt)| (plugin, prompt.item()))?
+        } else if let Some(uri) = item.strip_prefix(RESOURCE) {
+            published.resource(uri).map(|(plugin, resource)| (plugin, resource.item()))?
+        } else {
+            published.find(item).map(|(plugin, tool)| (plugin, tool.name.clone()))?
+        };
+        self.policy.current().permit(who, &plugin.name, &item, None).ok()?;
+        self.identity.lacking(who, Some(&format!("{}/{item}", plugin.name)))
     }
 
-    /// Ticks when some caller may see another set of tools. Not for callers as it is: it tells of what they may not see.
+    /// Ticks when some caller may see other tools, prompts or documents. Not for callers as it is: it tells of what they
+    /// may not see.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.plugins.changes()
     }
@@ -136,24 +312,21 @@ impl Host {
         &self.identity
     }
 
-    /// The tool and the right to call it.
-    fn permit(&self, who: &Arc<Principal>, request: &Request) -> Result<(Arc<Loaded>, Arc<Tool>, Permit), CallError> {
-        let unknown = || {
-            let (request, tool) = (Short::new(&request.id), Short::new(&request.tool));
-            self.audit.event(Event::ToolForbidden { request, who: Who::from(&**who), tool });
-        };
-        let absent = || CallError::unknown_tool(&request.tool);
-        let published = self.plugins.published();
-        let Some((plugin, tool)) = published.find(&request.tool).cloned() else {
-            unknown();
-            return Err(absent());
-        };
-        let permit = self.policy.current().permit(who, &plugin.name, &tool.name, request.tenants.as_deref());
+    /// The one answer for what is not there and what is not this caller's; `kind` is an item's, without its name.
+    fn absent(&self, who: &Arc<Principal>, request: &Request, kind: &str) -> CallError {
+        let tool = Short::new(&format!("{kind}{}", request.tool));
+        self.audit.event(Event::ToolForbidden { request: Short::new(&request.id), who: Who::from(&**who), tool });
+        match kind.strip_suffix(':') {
+            None => CallError::unknown_tool(&request.tool),
+            Some(kind) => CallError::unknown(kind, &request.tool),
+        }
+    }
+
+    /// The right to use an item.
+    fn permit(&self, who: &Arc<Principal>, request: &Request, plugin: &Loaded, item: &str) -> Result<Permit, CallError> {
+        let permit = self.policy.current().permit(who, &plugin.name, item, request.tenants.as_deref());
         let permit = permit.map_err(|denied| match denied {
-            Denied::Tool => {
-                unknown();
-                absent()
-            }
+            Denied::Tool => self.absent(who, request, item.split_inclusive(':').next().filter(|it| it.ends_with(':')).unwrap_or_default()),
             Denied::Tenant => {
                 let tenants = request.tenants.iter().flatten().copied().take(1);
                 for tenant in tenants {
@@ -164,14 +337,14 @@ impl Host {
             }
         })?;
         // A transport says so before it comes to this; here it is held for those that do not.
-        if let Some(scopes) = self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name))) {
-            let (name, tool) = (Some(Short::new(&request.id)), Some(Short::new(&request.tool)));
+        if let Some(scopes) = self.identity.lacking(who, Some(&format!("{}/{item}", plugin.name))) {
+            let (name, tool) = (Some(Short::new(&request.id)), Some(Short::new(item)));
             let needs = List::texts(&scopes);
             self.audit.event(Event::ScopeLacking { request: name, who: Who::from(&**who), tool, needs });
-            let text = format!("this tool needs a token with the scopes: {}", scopes.join(" "));
+            let text = format!("this needs a token with the scopes: {}", scopes.join(" "));
             return Err(CallError::new(Code::Authorization, text));
         }
-        Ok((plugin, tool, permit))
+        Ok(permit)
     }
 
     /// A place among the calls that run.

@@ -30,6 +30,9 @@ pub enum Code {
     Authentication,
     /// The caller is known and may not do this.
     Authorization,
+    /// What a call of several rounds left between two of them does not open: it was changed, is too old, or belongs to
+    /// another call.
+    RequestState,
     /// The caller asks faster, or more at once, than it may; waiting helps.
     RateLimited,
     /// The caller used up what it may use in a day.
@@ -82,10 +85,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the manual and for the test that keeps the manual whole.
-    pub const ALL: [Code; 27] = [
+    pub const ALL: [Code; 28] = [
         Code::Validation,
         Code::Authentication,
         Code::Authorization,
+        Code::RequestState,
         Code::RateLimited,
         Code::QuotaExceeded,
         Code::UnknownTool,
@@ -118,6 +122,7 @@ impl Code {
             Code::Validation => "VALIDATION_ERROR",
             Code::Authentication => "AUTHENTICATION_ERROR",
             Code::Authorization => "AUTHORIZATION_ERROR",
+            Code::RequestState => "REQUEST_STATE",
             Code::RateLimited => "RATE_LIMITED",
             Code::QuotaExceeded => "QUOTA_EXCEEDED",
             Code::UnknownTool => "UNKNOWN_TOOL",
@@ -153,6 +158,7 @@ impl Code {
             | Code::Authorization
             | Code::RateLimited
             | Code::QuotaExceeded
+            | Code::RequestState
             | Code::UnknownTool
             | Code::NotFound
             | Code::QueryRejected
@@ -226,10 +232,18 @@ impl CallError {
 
     /// One text for "absent" and "forbidden": a caller must not be able to map tools it may not use.
     pub fn unknown_tool(name: &str) -> Self {
-        // The name comes from the caller; it goes back bounded, so that an error is never an amplifier.
-        let shown: String = name.chars().take(64).collect();
-        Self::new(Code::UnknownTool, format!("unknown tool: {shown}"))
+        Self::new(Code::UnknownTool, format!("unknown tool: {}", bounded(name)))
     }
+
+    /// The same for a prompt or a document, which is the `kind`.
+    pub fn unknown(kind: &str, name: &str) -> Self {
+        Self::new(Code::NotFound, format!("unknown {kind}: {}", bounded(name)))
+    }
+}
+
+/// A name that comes from the caller: it goes back bounded, so that an error is never an amplifier.
+fn bounded(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub use ground::Ground;
 pub use walls::{Unsafe, note_refusal};
 
 use crate::audit::{Audit, Event};
-use crate::call::Host;
+use crate::call::{Host, Seal};
 use crate::clerk::Clerk;
 use crate::config::{Person, Settings};
 use crate::identity::{self, Identity};
@@ -161,6 +161,7 @@ impl House {
             catalog: ArcSwap::from_pointee(catalog),
             audit,
             limits: settings.plugins.limits.clone(),
+            seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
         });
         host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;

@@ -13,7 +13,7 @@ mod rules; // A text becomes rules.
 mod seat; // What is worked out once for each principal.
 
 pub use cases::{Cases, Outcome, Unusable, tenant_named};
-pub use entities::{Question, Subject};
+pub use entities::{PROMPT, Question, RESOURCE, Subject};
 pub use explain::{Explanation, Verdict};
 pub use fault::{Fault, Faults};
 pub use keeper::{Keeper, Refused, Unread, read_text};
@@ -80,7 +80,7 @@ pub enum Denied {
     Tenant,
 }
 
-/// Proof that the policy allowed one principal to call one tool over one scope. Keeps the snapshot that said so: what
+/// Proof that the policy allowed one principal to use one item of a plugin ([`Question`]) over one scope. Keeps the snapshot that said so: what
 /// is decided later in the call is decided by the same rules.
 #[derive(Clone, Debug)]
 pub struct Permit {
@@ -103,7 +103,7 @@ impl Permit {
         &self.plugin
     }
 
-    /// Which tool.
+    /// Which tool, prompt (`prompt:NAME`) or document (`resource:URI`).
     pub fn tool(&self) -> &str {
         &self.tool
     }
@@ -199,7 +199,7 @@ impl Policy {
         })))
     }
 
-    /// Whether this principal may call this tool, and over whose rows. `wanted` narrows the scope to some of the
+    /// Whether this principal may use this item (see [`Question`]), and over whose rows. `wanted` narrows the scope to some of the
     /// tenants the principal may assume.
     ///
     /// # Errors
@@ -220,7 +220,7 @@ impl Policy {
         Ok(Permit { policy: self.clone(), seat, principal: Arc::clone(principal), plugin, tool, scope })
     }
 
-    /// Whether this tool is in the lists this principal sees: a policy permits `list`, and there is a tenant to see.
+    /// Whether this item (see [`Question`]) is in the lists this principal sees: a policy permits `list`, and there is a tenant to see.
     pub fn lists(&self, principal: &Arc<Principal>, plugin: &str, tool: &str) -> bool {
         let seat = self.seat(principal);
         seat.scope(None).is_ok() && self.decided(&seat, Question::List(plugin.to_owned(), tool.to_owned()))

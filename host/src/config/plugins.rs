@@ -150,6 +150,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Progress reports; what goes over is dropped.
     pub progress_reports: u32,
+    /// Rounds of one call of a tool that asks back. `PLUGIN_CONTRACT`. Ten is what clients drive by themselves.
+    pub rounds: u32,
 }
 
 impl Default for Limits {
@@ -167,6 +169,7 @@ impl Default for Limits {
             transfer_bytes: 8 << 20,
             log_bytes: 16 << 10,
             progress_reports: 1_000,
+            rounds: 10,
         }
     }
 }

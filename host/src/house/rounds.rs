@@ -52,6 +52,9 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
     loop {
         let keys = Arc::clone(&told.borrow_and_update());
         host.database.set_ticket_key(&ticket_key(&keys));
+        if let Err(error) = host.seal.set_keys(&keys) {
+            tracing::error!(%error, "states of calls are sealed with the key before");
+        }
         host.database.set_logins(&ground::logins(&keys));
         clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
         host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });

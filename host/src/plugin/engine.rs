@@ -3,7 +3,7 @@
 //! Numbers and their reasons: fresh instances from a pool cost about 8 us a call, so nothing is ever reused between
 //! calls. Measured on wasmtime 48; ratios, not absolutes, are what they rest on.
 
-use super::bindings::PluginPre;
+use wasmtime::component::InstancePre;
 use super::meter::{Breach, Stop};
 use super::state::CallState;
 use crate::config::Limits;
@@ -90,12 +90,12 @@ pub(super) fn start(calls: u32) -> wasmtime::Result<Engine> {
 /// Make the store of one call, with every bound set.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes a store, because it sets every bound")]
 pub(super) fn store(
-    pre: &PluginPre<CallState>,
+    pre: &InstancePre<CallState>,
     state: CallState,
     limits: &Limits,
     stop: &Arc<Stop>,
 ) -> Store<CallState> {
-    let mut store = Store::new(pre.engine(), state);
+    let mut store = Store::new(pre.component().engine(), state);
     store.limiter(|state| &mut state.bounds);
     store.set_hostcall_fuel(limits.transfer_bytes);
     // wasmtime's own default is 100,000 handles; ours counts the row sets and pending statements by their own

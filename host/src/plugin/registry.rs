@@ -1,6 +1,7 @@
 //! What is served: one immutable snapshot behind one pointer.
 
 use super::loader::{COMPILE, Loaded, Loader, Refused, SIGNATURE};
+use super::offer::{Prompt, Resource};
 use super::tool::Tool;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ pub struct Published {
     pub plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
     /// By tool name.
     tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)>,
+    /// Whose each name is, of tools, prompts and documents alike: by [`Loaded::items`].
+    owners: BTreeMap<String, Arc<Loaded>>,
     /// What was refused at the last look, by plugin name. The version before may still be serving.
     pub refused: BTreeMap<String, Arc<Refused>>,
 }
@@ -27,6 +30,27 @@ impl Published {
     /// The plugin and tool of this name.
     pub fn find(&self, tool: &str) -> Option<&(Arc<Loaded>, Arc<Tool>)> {
         self.tools.get(tool)
+    }
+
+    /// The plugin and prompt of this name.
+    pub fn prompt(&self, name: &str) -> Option<(&Arc<Loaded>, &Arc<Prompt>)> {
+        self.prompts().find(|(_, prompt)| prompt.name == name)
+    }
+
+    /// Every prompt with its plugin.
+    pub fn prompts(&self) -> impl Iterator<Item = (&Arc<Loaded>, &Arc<Prompt>)> {
+        self.plugins.values().flat_map(|plugin| plugin.prompts.iter().map(move |prompt| (plugin, prompt)))
+    }
+
+    /// The plugin and document this URI names: one declared by itself before one of a family.
+    pub fn resource(&self, uri: &str) -> Option<(&Arc<Loaded>, &Arc<Resource>)> {
+        let alone = self.resources().find(|(_, resource)| !resource.is_template() && resource.holds(uri));
+        alone.or_else(|| self.resources().find(|(_, resource)| resource.is_template() && resource.holds(uri)))
+    }
+
+    /// Every document and family of documents with its plugin.
+    pub fn resources(&self) -> impl Iterator<Item = (&Arc<Loaded>, &Arc<Resource>)> {
+        self.plugins.values().flat_map(|plugin| plugin.resources.iter().map(move |resource| (plugin, resource)))
     }
 
     /// Every tool with its plugin, by name.
@@ -62,7 +86,7 @@ impl Registry {
         self.published.load_full()
     }
 
-    /// Ticks each time a caller would see another set of tools.
+    /// Ticks each time a caller would see another set of tools, prompts or documents.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -106,7 +130,7 @@ impl Registry {
             }
         }
         let next = Arc::new(arrange(plugins, refused, &before));
-        let differs = !same_tools(&before, &next);
+        let differs = !same_offers(&before, &next);
         self.published.store(Arc::clone(&next));
         self.looked.send_modify(|looks| *looks += 1);
         if differs {
@@ -166,7 +190,7 @@ impl Registry {
     }
 }
 
-/// Give every tool name one owner. Who serves a name keeps it as long as it declares it; among newcomers the first by
+/// Give every name of a tool, prompt or document one owner. Who serves a name keeps it as long as it declares it; among newcomers the first by
 /// name wins. The other plugin is refused whole, because half a plugin is not what its author tested, and its last
 /// good version serves on.
 fn arrange(
@@ -174,18 +198,19 @@ fn arrange(
     mut refused: BTreeMap<String, Arc<Refused>>,
     before: &Published,
 ) -> Published {
-    let declares = |plugin: &Loaded, tool: &str| plugin.tools.iter().any(|t| t.name == tool);
     let mut tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)> = BTreeMap::new();
+    let mut owners: BTreeMap<String, Arc<Loaded>> = BTreeMap::new();
     for plugin in plugins.values().cloned().collect::<Vec<_>>() {
-        let owner = |tool: &Arc<Tool>| {
-            let incumbent = before.find(&tool.name).filter(|(owner, _)| {
-                owner.name != plugin.name && plugins.get(&owner.name).is_some_and(|now| declares(now, &tool.name))
+        let owner = |item: &String| {
+            let incumbent = before.owners.get(item).filter(|owner| {
+                owner.name != plugin.name && plugins.get(&owner.name).is_some_and(|now| now.items().any(|it| it == *item))
             });
-            incumbent.map(|(owner, _)| owner).or_else(|| tools.get(&tool.name).map(|(owner, _)| owner)).cloned()
+            incumbent.or_else(|| owners.get(item)).cloned()
         };
         let mut serving = Arc::clone(&plugin);
-        if let Some((tool, owner)) = plugin.tools.iter().find_map(|tool| Some((tool, owner(tool)?))) {
-            let reason = format!("its tool `{}` is already served by the plugin `{}`", tool.name, owner.name);
+        if let Some((item, owner)) = plugin.items().find_map(|item| owner(&item).map(|owner| (item, owner))) {
+            let what = if item.contains(':') { "" } else { "tool " };
+            let reason = format!("its {what}`{item}` is already served by the plugin `{}`", owner.name);
             let digest = plugin.digest.clone();
             let why = Refused { plugin: plugin.name.to_string(), step: NAMES, reason, digest };
             if before.refused.get(&*plugin.name).is_none_or(|known| known.digest != why.digest) {
@@ -202,14 +227,15 @@ fn arrange(
         for tool in &serving.tools {
             tools.insert(tool.name.clone(), (Arc::clone(&serving), Arc::clone(tool)));
         }
+        owners.extend(serving.items().map(|item| (item, Arc::clone(&serving))));
     }
-    Published { plugins, tools, refused }
+    Published { plugins, tools, owners, refused }
 }
 
-/// Whether callers would see the same tools: by owner's digest and name, without comparing texts.
-fn same_tools(a: &Published, b: &Published) -> bool {
+/// Whether callers would see the same offers: by owner's digest and name, without comparing texts.
+fn same_offers(a: &Published, b: &Published) -> bool {
     let seen = |set: &Published| -> BTreeSet<(String, String)> {
-        set.tools.iter().map(|(name, (owner, _))| (name.clone(), owner.digest.clone())).collect()
+        set.owners.iter().map(|(item, owner)| (item.clone(), owner.digest.clone())).collect()
     };
     seen(a) == seen(b)
 }

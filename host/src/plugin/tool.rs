@@ -1,5 +1,6 @@
 //! What a plugin publishes and what it answers, in the host's own terms.
 
+use super::offer::is_name;
 use crate::error::{BoxError, CallError, Code};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub struct Tool {
     pub output_schema: Option<Arc<Map<String, Value>>>,
     /// Hints for clients.
     pub annotations: Annotations,
+    /// The `ui://` document that shows its answers in clients that know MCP Apps.
+    pub view: Option<String>,
     pub(super) input: jsonschema::Validator,
     pub(super) output: Option<jsonschema::Validator>,
 }
@@ -46,10 +49,7 @@ impl Tool {
         output_schema: Option<&str>,
         annotations: Annotations,
     ) -> Result<Self, BoxError> {
-        if name.is_empty()
-            || name.len() > 64
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        {
+        if !is_name(&name) {
             return Err(format!("tool name {name:?}: use 1 to 64 of A-Z a-z 0-9 _ -").into());
         }
         let (input_schema, input) = schema(&name, "input", input_schema)?;
@@ -63,7 +63,7 @@ impl Tool {
             }
             None => (None, None),
         };
-        Ok(Self { name, title, description, input_schema, output_schema, annotations, input, output })
+        Ok(Self { name, title, description, input_schema, output_schema, annotations, view: None, input, output })
     }
 
     /// Hold the caller to the input schema.
