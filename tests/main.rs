@@ -13,6 +13,7 @@ mod conformance; // The public suite of the protocol, both revisions, through a 
 mod protocol; // The protocol's edges, spoken raw.
 mod clients; // Official clients, in both eras, over both transports.
 mod flow; // A call from bytes to bytes.
+mod offers; // Prompts, documents, completion, views, and calls that ask back.
 mod tidy; // Sentences of the documentation that a machine can hold.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
 mod policy; // A policy that changes under a running host.
