@@ -25,7 +25,8 @@ fn names(reply: &Value, list: &str, key: &str) -> Vec<String> {
 }
 
 /// Nobody may use these.
-const LESS: &str = "@id(\"no-review\") forbid (principal, action, resource == Rowhouse::Prompt::\"sales/monthly_review\");
+const LESS: &str =
+    "@id(\"no-review\") forbid (principal, action, resource == Rowhouse::Prompt::\"sales/monthly_review\");
     @id(\"no-tables\") forbid (principal, action, resource == Rowhouse::Resource::\"sales/schema://retail/tables\");
     @id(\"no-family\") forbid (principal, action == Rowhouse::Action::\"read\",
     resource == Rowhouse::Resource::\"conformance/test://template/{id}/data\");";
@@ -38,7 +39,10 @@ async fn what_a_plugin_offers_is_listed_and_had_under_the_callers_own_rights() {
     assert_eq!(prompts["result"]["cacheScope"], "private", "{prompts}");
     let resources = ask(&app, "seattle", "resources/list", json!({})).await;
     let uris = names(&resources, "resources", "uri");
-    assert!(uris.contains(&"schema://retail/tables".to_owned()) && uris.contains(&"ui://sales/trend".to_owned()), "{uris:?}");
+    assert!(
+        uris.contains(&"schema://retail/tables".to_owned()) && uris.contains(&"ui://sales/trend".to_owned()),
+        "{uris:?}"
+    );
     assert!(uris.is_sorted(), "{uris:?}");
     let templates = ask(&app, "seattle", "resources/templates/list", json!({})).await;
     assert_eq!(names(&templates, "resourceTemplates", "uriTemplate"), ["test://template/{id}/data"]);
@@ -105,9 +109,8 @@ async fn forbidden_and_absent_look_alike() {
         ("ref/resource", "test://template/{id}/data", "test://temblate/{id}/data"),
     ] {
         let key = if reference == "ref/prompt" { "name" } else { "uri" };
-        let complete = |name: &str| {
-            json!({ "ref": { "type": reference, key: name }, "argument": { "name": "id", "value": "" } })
-        };
+        let complete =
+            |name: &str| json!({ "ref": { "type": reference, key: name }, "argument": { "name": "id", "value": "" } });
         let forbidden = ask(&app, "seattle", "completion/complete", complete(there)).await;
         assert_eq!(forbidden["error"]["code"], -32602, "{forbidden}");
         let unknown = ask(&app, "seattle", "completion/complete", complete(absent)).await;

@@ -20,12 +20,12 @@ use crate::query::{Bounds, Database};
 use crate::traffic::{Charge, Pass, Traffic};
 use arc_swap::ArcSwap;
 use record::{Held, Record, Weighed};
-use turn::Turn;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use turn::Turn;
 use uuid::Uuid;
 
 /// Everything a call needs. One for the whole process.
@@ -323,10 +323,20 @@ impl Host {
     }
 
     /// The right to use an item.
-    fn permit(&self, who: &Arc<Principal>, request: &Request, plugin: &Loaded, item: &str) -> Result<Permit, CallError> {
+    fn permit(
+        &self,
+        who: &Arc<Principal>,
+        request: &Request,
+        plugin: &Loaded,
+        item: &str,
+    ) -> Result<Permit, CallError> {
         let permit = self.policy.current().permit(who, &plugin.name, item, request.tenants.as_deref());
         let permit = permit.map_err(|denied| match denied {
-            Denied::Tool => self.absent(who, request, item.split_inclusive(':').next().filter(|it| it.ends_with(':')).unwrap_or_default()),
+            Denied::Tool => self.absent(
+                who,
+                request,
+                item.split_inclusive(':').next().filter(|it| it.ends_with(':')).unwrap_or_default(),
+            ),
             Denied::Tenant => {
                 let tenants = request.tenants.iter().flatten().copied().take(1);
                 for tenant in tenants {

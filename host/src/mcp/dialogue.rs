@@ -53,10 +53,7 @@ pub(super) fn required(ask: Ask, known: Option<&ClientCapabilities>) -> Result<I
 ///
 /// # Errors
 /// The call's own, or what became of a question.
-pub(super) async fn converse<T, F>(
-    cx: &RequestContext<RoleServer>,
-    round: impl Fn(Resumed) -> F,
-) -> Result<T, Lost>
+pub(super) async fn converse<T, F>(cx: &RequestContext<RoleServer>, round: impl Fn(Resumed) -> F) -> Result<T, Lost>
 where
     F: Future<Output = Result<Ended<T>, CallError>>,
 {
@@ -81,7 +78,9 @@ where
                 reply = tokio::time::timeout(PATIENCE, cx.peer.send_request(sent)) => reply,
                 () = cx.ct.cancelled() => return Err(CallError::new(Code::Cancelled, "the caller left").into()),
             };
-            let unanswered = |why: String| CallError::new(Code::ToolFailed, "the client did not answer a question the tool asked").because(why);
+            let unanswered = |why: String| {
+                CallError::new(Code::ToolFailed, "the client did not answer a question the tool asked").because(why)
+            };
             let reply = reply.map_err(|_| unanswered("it took longer than ten minutes".to_owned()))?;
             let reply = reply.map_err(|error| unanswered(error.to_string()))?;
             replies.push((id, serde_json::to_string(&reply).map_err(CallError::internal)?));
@@ -131,7 +130,8 @@ fn request(question: Question) -> Result<InputRequest, CallError> {
 }
 
 fn params<T: DeserializeOwned>(params: Map<String, Value>) -> Result<T, CallError> {
-    serde_json::from_value(Value::Object(params)).map_err(|error| unfit("asks with params that MCP does not know").because(error))
+    serde_json::from_value(Value::Object(params))
+        .map_err(|error| unfit("asks with params that MCP does not know").because(error))
 }
 
 fn unfit(what: &str) -> CallError {

@@ -14,10 +14,7 @@ use serde_json::json;
 /// A prompt as a client sees it.
 pub(super) fn prompt(prompt: &Prompt) -> model::Prompt {
     let argument = |it: &crate::plugin::PromptArgument| {
-        PromptArgument::new(&it.name)
-            .with_title(&it.title)
-            .with_description(&it.description)
-            .with_required(it.required)
+        PromptArgument::new(&it.name).with_title(&it.title).with_description(&it.description).with_required(it.required)
     };
     let arguments = prompt.arguments.iter().map(argument).collect();
     model::Prompt::new(&prompt.name, Some(&prompt.description), Some(arguments)).with_title(&prompt.title)

@@ -3,13 +3,13 @@
 //! Numbers and their reasons: fresh instances from a pool cost about 8 us a call, so nothing is ever reused between
 //! calls. Measured on wasmtime 48; ratios, not absolutes, are what they rest on.
 
-use wasmtime::component::InstancePre;
 use super::meter::{Breach, Stop};
 use super::state::CallState;
 use crate::config::Limits;
 use crate::error::Code;
 use std::sync::Arc;
 use std::time::Duration;
+use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
 
 /// One tick of the epoch clock. A spinning guest holds a worker thread for at most this long; shorter ticks cost

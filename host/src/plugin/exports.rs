@@ -60,11 +60,7 @@ impl Exports {
         &self.pre
     }
 
-    pub(super) fn tools(
-        &self,
-        store: &mut Store<CallState>,
-        instance: &Instance,
-    ) -> wasmtime::Result<tools::Guest> {
+    pub(super) fn tools(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<tools::Guest> {
         self.tools.load(store, instance)
     }
 

@@ -83,7 +83,9 @@ impl Prompt {
         for argument in &self.arguments {
             if !is_name(&argument.name) {
                 let argument = &argument.name;
-                return Err(format!("prompt `{name}`: argument name {argument:?}: use 1 to 64 of A-Z a-z 0-9 _ -").into());
+                return Err(
+                    format!("prompt `{name}`: argument name {argument:?}: use 1 to 64 of A-Z a-z 0-9 _ -").into()
+                );
             }
             if !names.insert(&argument.name) {
                 return Err(format!("prompt `{name}`: it declares the argument `{}` twice", argument.name).into());
@@ -149,8 +151,12 @@ impl Resource {
             return wrong("`ui://` and the MIME type `text/html;profile=mcp-app` go together");
         }
         let whole = self.mime_type.split(';').next().unwrap_or_default();
-        let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b));
-        if self.mime_type.len() > 100 || !whole.split_once('/').is_some_and(|(kind, sub)| part(kind) && part(sub.trim_end())) {
+        let part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+        };
+        if self.mime_type.len() > 100
+            || !whole.split_once('/').is_some_and(|(kind, sub)| part(kind) && part(sub.trim_end()))
+        {
             return wrong("its MIME type is not of the form `text/plain`");
         }
         if let Some(pattern) = &self.pattern

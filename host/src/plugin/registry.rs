@@ -203,7 +203,8 @@ fn arrange(
     for plugin in plugins.values().cloned().collect::<Vec<_>>() {
         let owner = |item: &String| {
             let incumbent = before.owners.get(item).filter(|owner| {
-                owner.name != plugin.name && plugins.get(&owner.name).is_some_and(|now| now.items().any(|it| it == *item))
+                owner.name != plugin.name
+                    && plugins.get(&owner.name).is_some_and(|now| now.items().any(|it| it == *item))
             });
             incumbent.or_else(|| owners.get(item)).cloned()
         };

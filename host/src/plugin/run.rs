@@ -118,12 +118,7 @@ impl Loaded {
         }
     }
 
-    async fn send<E: Errand>(
-        &self,
-        errand: &E,
-        facts: CallFacts,
-        stop: Arc<Stop>,
-    ) -> Result<E::Outcome, CallError> {
+    async fn send<E: Errand>(&self, errand: &E, facts: CallFacts, stop: Arc<Stop>) -> Result<E::Outcome, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
         let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
         let mut store = engine::store(self.exports.pre(), state, &self.limits, &stop);

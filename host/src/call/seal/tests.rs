@@ -29,7 +29,8 @@ fn a_state_opens_for_its_own_call_only_and_cannot_be_read() {
     for place in 0..bytes.len() {
         refused(&[1], &with(place), b"call");
     }
-    for text in ["", FORM, "rh1.!", "rh2.AAAA", &sealed[..20], &format!("{sealed}-TAMPERED"), &format!("{sealed}AAAA")] {
+    for text in ["", FORM, "rh1.!", "rh2.AAAA", &sealed[..20], &format!("{sealed}-TAMPERED"), &format!("{sealed}AAAA")]
+    {
         refused(&[1], text, b"call");
     }
     // A key that was replaced opens what it sealed while its grace lasts; new states are sealed with the new one.

@@ -111,7 +111,10 @@ impl dialogue::Guest for Served {
                 (Some("2"), _, Some(_)) => done("Multi-round flow complete"),
                 (Some("1"), Some(_), _) => {
                     let colour = json!({ "color": { "type": "string" } });
-                    Ok(Outcome::Ask(ask(vec![form("step2", "Step 2: What is your favorite color?", colour)], Some("2"))))
+                    Ok(Outcome::Ask(ask(
+                        vec![form("step2", "Step 2: What is your favorite color?", colour)],
+                        Some("2"),
+                    )))
                 }
                 _ => {
                     let name = json!({ "name": { "type": "string" } });
@@ -174,7 +177,8 @@ fn defaults() -> Question {
 /// Word for word the suite's own (SEP-1330).
 fn enums() -> Question {
     let titled = |word: &str, key: &str| {
-        let option = |number: usize, nth: &str| json!({ "const": format!("value{number}"), "title": format!("{nth} {word}") });
+        let option =
+            |number: usize, nth: &str| json!({ "const": format!("value{number}"), "title": format!("{nth} {word}") });
         json!({ key: [option(1, "First"), option(2, "Second"), option(3, "Third")] })
     };
     let mut single = titled("Option", "oneOf");

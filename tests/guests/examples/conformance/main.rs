@@ -185,4 +185,7 @@ fn sound() -> Media {
 
 // On the host the examples are compiled, and checked, and never run.
 #[cfg(target_arch = "wasm32")]
-bindings::export!(Served with_types_in bindings);
+#[allow(unsafe_code, reason = "generated")]
+const _: () = {
+    bindings::export!(Served with_types_in bindings);
+};

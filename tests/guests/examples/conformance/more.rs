@@ -100,7 +100,10 @@ impl resources::Guest for Served {
     }
 
     fn read(uri: String) -> Result<Content, ToolError> {
-        let text = |mime_type: &str, text: &str| Content { mime_type: mime_type.to_owned(), body: Body::Text(text.to_owned()) };
+        let text = |mime_type: &str, text: &str| Content {
+            mime_type: mime_type.to_owned(),
+            body: Body::Text(text.to_owned()),
+        };
         Ok(match uri.as_str() {
             "test://static-text" => text("text/plain", "This is the content of the static text resource."),
             "test://static-binary" => Content { mime_type: "image/png".to_owned(), body: Body::Bytes(image().data) },
@@ -108,7 +111,10 @@ impl resources::Guest for Served {
             "ui://conformance/view" => text("text/html;profile=mcp-app", "<!doctype html><title>A view</title>"),
             other => match other.strip_prefix("test://template/").and_then(|rest| rest.strip_suffix("/data")) {
                 Some("none") | None => return Err(ToolError::NotFound(format!("no document {other}"))),
-                Some(id) => text("application/json", &format!(r#"{{"id":"{id}","templateTest":true,"data":"Data for ID: {id}"}}"#)),
+                Some(id) => text(
+                    "application/json",
+                    &format!(r#"{{"id":"{id}","templateTest":true,"data":"Data for ID: {id}"}}"#),
+                ),
             },
         })
     }

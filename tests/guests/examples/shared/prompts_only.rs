@@ -15,6 +15,7 @@ mod bindings {
             }
         ",
         world: "suite:prompts/prompts-only",
+        generate_all,
     });
 }
 
@@ -61,4 +62,7 @@ impl Guest for Served {
 
 // On the host the examples are compiled, and checked, and never run.
 #[cfg(target_arch = "wasm32")]
-bindings::export!(Served with_types_in bindings);
+#[allow(unsafe_code, reason = "generated")]
+const _: () = {
+    bindings::export!(Served with_types_in bindings);
+};
