@@ -6,11 +6,13 @@
 mod bindings;
 mod blame;
 mod compile;
+mod data;
 mod engine;
 mod imports;
 mod inspect;
 mod listener;
 mod loader;
+mod measure;
 mod meter;
 mod registry;
 mod run;
@@ -21,9 +23,11 @@ mod wasi;
 mod watch;
 
 pub use compile::{WORKER, work};
+pub use data::data;
 pub use inspect::{Import, Inspected, inspect};
 pub use listener::{Listener, LogLevel};
 pub use loader::{Loaded, Refused};
+pub use measure::Measured;
 pub use meter::Stop;
 pub use registry::{Published, Registry};
 pub use state::CallFacts;
