@@ -15,6 +15,9 @@ const LONGEST: usize = 4 << 10;
 /// Ends that are tried, from the last one back.
 const ENDS: usize = 600;
 
+/// Bytes at the end of a statement that may belong to the literal after it.
+const TAIL: usize = 48;
+
 /// What makes one row of many.
 const AGGREGATES: [&str; 30] = [
     "any_value", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count",
@@ -49,24 +52,44 @@ pub fn statements(text: &[u8], functions: &[String]) -> Vec<Found> {
     let (mut found, mut seen, mut at) = (Vec::new(), BTreeSet::new(), 0);
     while let Some(start) = next(text, at) {
         at = start + 4;
-        let Some((statement, tree)) = longest(text, start) else { continue };
+        let Some(statement) = longest(text, start) else { continue };
         at = start + statement.len();
         if !seen.insert(statement) {
             continue;
         }
-        let relations = tree.select_tables();
-        let select = tree.protobuf.stmts.first().and_then(|it| it.stmt.as_ref()?.node.as_ref());
-        let ours = !relations.is_empty() && !relations.iter().any(|name| is_of_sqlite(name));
-        let Some(NodeEnum::SelectStmt(select)) = select.filter(|_| ours) else { continue };
-        let refusal = refusal(statement, relations, functions);
-        found.push(Found { text: statement.to_owned(), bounded: bounded(select), refusal });
+        match judge(statement, functions) {
+            // A literal may begin where one ends: what is refused at its very end may be the next one's.
+            Some(refused) if refused.refusal.is_some() => {
+                let from = statement.floor_char_boundary(statement.len().saturating_sub(TAIL));
+                let shorter = ends(statement).into_iter().filter(|end| (from..statement.len()).contains(end));
+                let whole = shorter.filter(|end| pg_query::parse(&statement[..*end], 0).is_ok());
+                let mut judged = whole.filter_map(|end| judge(statement[..end].trim_end(), functions));
+                found.push(judged.find(|it| it.refusal.is_none()).unwrap_or(refused));
+            }
+            judged => found.extend(judged),
+        }
     }
     found
 }
 
-/// CPython carries SQLite, whose own statements are none of the plugin's.
-fn is_of_sqlite(relation: &str) -> bool {
-    relation.contains('%') || relation.contains("sqlite_")
+/// CPython carries SQLite, whose own statements are none of the plugin's; and where code is taken for SQL, quotes hold more
+/// than a name.
+fn is_foreign(statement: &str, relations: &[String]) -> bool {
+    let name = |c: char| c.is_alphanumeric() || c == '_' || c == ' ';
+    let mut quoted = statement.split('"').skip(1).step_by(2);
+    quoted.any(|text| !text.chars().all(name)) || relations.iter().any(|relation| relation.contains("sqlite_"))
+}
+
+/// What there is to say of a statement. `None`: it reads nothing, or is none of the plugin's.
+fn judge(statement: &str, functions: &[String]) -> Option<Found> {
+    let tree = pg_query::parse(statement, 0).ok()?;
+    let relations = tree.select_tables();
+    let NodeEnum::SelectStmt(select) = tree.protobuf.stmts.first()?.stmt.as_ref()?.node.as_ref()? else { return None };
+    if relations.is_empty() || is_foreign(statement, &relations) {
+        return None;
+    }
+    let refusal = refusal(statement, relations, functions);
+    Some(Found { text: statement.to_owned(), bounded: bounded(select), refusal })
 }
 
 /// Where the next statement may begin.
@@ -78,7 +101,7 @@ fn next(text: &[u8], from: usize) -> Option<usize> {
         });
         word.is_some_and(|word| {
             let before = text[at.saturating_sub(32)..at].trim_ascii_end();
-            let inner = before.ends_with(b"(") || INSIDE.iter().any(|word| before.ends_with(word.as_bytes()));
+            let inner = before.ends_with(b"(") || before.ends_with(b")") || INSIDE.iter().any(|word| before.ends_with(word.as_bytes()));
             // Prose says "select" and "with", too, and says them small: there, only the name of a schema tells.
             let large = text[at..].starts_with(word.as_bytes());
             let alone = at == 0 || !text[at - 1].is_ascii_alphanumeric();
@@ -95,8 +118,21 @@ fn names_a_schema(text: &[u8]) -> bool {
     name.split_once('.').is_some_and(|(schema, table)| !schema.is_empty() && table.len() > 1)
 }
 
-/// The longest statement that begins here, and its tree. `None`: there is none, or half of one.
-fn longest(text: &[u8], start: usize) -> Option<(&str, pg_query::ParseResult)> {
+/// Where a statement may end, the last place first: where letters, digits and spaces change over.
+fn ends(text: &str) -> Vec<usize> {
+    let kind = |c: char| match c {
+        c if c.is_alphabetic() || c == '_' => 0,
+        c if c.is_numeric() => 1,
+        c if c.is_whitespace() => 2,
+        _ => 3,
+    };
+    let letters: Vec<(usize, char)> = text.char_indices().collect();
+    let changes = letters.windows(2).rev().filter(|two| kind(two[0].1) != kind(two[1].1) || kind(two[1].1) == 3);
+    std::iter::once(text.len()).chain(changes.map(|two| two[1].0)).take(ENDS).collect()
+}
+
+/// The longest statement that begins here. `None`: there is none, or half of one.
+fn longest(text: &[u8], start: usize) -> Option<&str> {
     let here = &text[start..text.len().min(start + LONGEST)];
     let printable = here.iter().position(|b| *b == 0x7f || *b < 0x20 && !b.is_ascii_whitespace());
     let here = &here[..printable.unwrap_or(here.len())];
@@ -106,23 +142,12 @@ fn longest(text: &[u8], start: usize) -> Option<(&str, pg_query::ParseResult)> {
     };
     // Without it, nothing is read.
     here.to_ascii_uppercase().find("FROM")?;
-    let kind = |c: char| match c {
-        c if c.is_alphabetic() || c == '_' => 0,
-        c if c.is_numeric() => 1,
-        c if c.is_whitespace() => 2,
-        _ => 3,
-    };
-    let mut ends = vec![here.len()];
-    let letters: Vec<(usize, char)> = here.char_indices().collect();
-    let changes = letters.windows(2).rev().filter(|two| kind(two[0].1) != kind(two[1].1) || kind(two[1].1) == 3);
-    ends.extend(changes.map(|two| two[1].0).take(ENDS));
-    let whole = |end: &usize| pg_query::parse(&here[..*end], 0).ok().map(|tree| (*end, tree));
-    let (end, tree) = ends.iter().find_map(whole)?;
+    let end = ends(here).into_iter().find(|end| pg_query::parse(&here[..*end], 0).is_ok())?;
     let rest = here[end..].trim_start();
     let word: String = rest.chars().take_while(|c| c.is_ascii_alphabetic()).collect();
     let half = GOES_ON.contains(&word.to_ascii_uppercase().as_str())
         || rest.starts_with(['=', '<', '>', '+', '-', '*', '/', ',', '(', ')', '.', '$', '|', '~', '{']);
-    (!half).then(|| (here[..end].trim_end(), tree))
+    (!half).then(|| here[..end].trim_end())
 }
 
 /// Whether a SELECT bounds its own rows.
@@ -188,6 +213,7 @@ mod tests {
             ("src/lib.rsSELECT a FROM s.t LIMIT 10called `Option::unwrap()`", Some(("SELECT a FROM s.t LIMIT 10", "bounded"))),
             ("SELECT a FROM s.t\nORDER BY a\0low_stock", Some(("SELECT a FROM s.t\nORDER BY a", "loose"))),
             ("const S = `\nSELECT a FROM t WHERE b <= $1 LIMIT 10`;", Some(("SELECT a FROM t WHERE b <= $1 LIMIT 10", "bounded"))),
+            ("SELECT a FROM s.t ORDER BY namesales::products", Some(("SELECT a FROM s.t ORDER BY namesales", "loose"))),
             // Aggregates.
             ("SELECT count(*) FROM s.t", Some(("SELECT count(*) FROM s.t", "bounded"))),
             ("SELECT round(sum(a), 2) FROM s.t", Some(("SELECT round(sum(a), 2) FROM s.t", "bounded"))),
@@ -207,6 +233,8 @@ mod tests {
             ("SELECT a FROM s.t WHERE b <= ", None),
             ("SELECT a FROM s.t WHERE b IN (", None),
             ("WHERE EXISTS (SELECT 1 FROM s.t) AND ", None),
+            ("WITH x AS (SELECT {}) SELECT a FROM x", None),
+            ("SELECT * FROM a\") # OK\n run(\"SELECT * FROM \" + b)", None),
             ("SELECT 1", None),
             ("SELECT sql FROM \"%w\".sqlite_schema WHERE type='index'", None),
             ("SELECT what you like FROM", None),

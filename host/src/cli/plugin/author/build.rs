@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokio::process::Command;
 use tool::Tool;
 
@@ -138,6 +138,7 @@ impl Project {
     /// # Errors
     /// A tool that is missing, with the command that installs it; or what the tool said of the sources.
     pub(super) async fn build(&self, output: &Path) -> Result<()> {
+        let began = SystemTime::now();
         let name = output.file_name().context("the component needs a file name")?;
         let part = output.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
         let made = match self.language {
@@ -149,20 +150,47 @@ impl Project {
             let _ = fs::remove_file(&part);
         }
         made?;
+        // As old as its build's beginning: a source that was saved meanwhile is newer than the component.
+        fs::File::options().write(true).open(&part).and_then(|file| file.set_modified(began))?;
         fs::rename(&part, output).with_context(|| format!("write {}", output.display()))
     }
 
-    /// Whether a file below the directory is one that the component is made of: what a build or a run of the tests
-    /// leaves behind is not.
+    /// Whether a file below the directory is one that the component is made of: tests are not, and neither is what a build
+    /// leaves behind.
     pub(super) fn is_source(&self, path: &Path) -> bool {
-        let made = ["target", "node_modules", ".venv", "__pycache__", ".git", "snapshots"].map(OsStr::new);
+        let other = ["target", "node_modules", ".venv", "__pycache__", ".git", "test", "tests"].map(OsStr::new);
         let inner = path.strip_prefix(&self.directory).unwrap_or(path);
-        let below_made = inner.components().any(|part| matches!(part, Component::Normal(part) if made.contains(&part)));
+        let elsewhere = inner.components().any(|part| matches!(part, Component::Normal(part) if other.contains(&part)));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Editors write beside and rename; locks are written by the build itself.
         let passing = name.ends_with('~') || name.starts_with(".#") || name.ends_with(".swp") || name.ends_with(".part");
         let written = name.ends_with(".wasm") || name.ends_with(".wasm.sig") || name == "Cargo.lock";
-        !below_made && !passing && !written
+        let read = name.ends_with(".md") || name == super::cases::FILE;
+        !elsewhere && !passing && !written && !read
+    }
+
+    /// Whether the component beside the sources is made of them as they are. Cargo knows by itself, and better.
+    pub(super) fn is_fresh(&self) -> bool {
+        let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
+        let Ok(made) = changed(&self.component()) else { return false };
+        let older = |path: &PathBuf| changed(path).is_ok_and(|saved| saved < made);
+        self.language != Language::Rust && self.sources(&self.directory).is_ok_and(|paths| paths.iter().all(older))
+    }
+
+    /// The files a component is made of, below a directory.
+    fn sources(&self, directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if !self.is_source(&path) {
+                continue;
+            }
+            match path.is_dir() {
+                true => found.extend(self.sources(&path)?),
+                false => found.push(path),
+            }
+        }
+        Ok(found)
     }
 
     /// `-s`: no WASI.
@@ -259,8 +287,8 @@ mod tests {
         let project = found.expect("a project");
         for (path, source) in [
             ("app.py", true),
-            ("tests/test_tools.py", true),
-            ("rowhouse.test.toml", true),
+            ("tests/test_tools.py", false),
+            ("rowhouse.test.toml", false),
             ("stock.wasm", false),
             (".stock.wasm.12.part", false),
             ("stock.wasm.sig", false),
@@ -270,10 +298,36 @@ mod tests {
             (".venv/lib/a.py", false),
             ("tests/snapshots/a.json", false),
             ("app.py~", false),
+            ("README.md", false),
             ("Cargo.lock", false),
         ] {
             assert_eq!(project.is_source(&project.directory.join(path)), source, "{path}");
         }
+    }
+
+    #[test]
+    fn a_component_is_fresh_until_a_source_is_saved() {
+        let (_place, found) = project(&[("app.py", "1")]);
+        let project = found.expect("a project");
+        let touch = |name: &str, after: u64| {
+            let file = fs::File::create(project.directory.join(name)).expect("a file");
+            let when = SystemTime::now() + std::time::Duration::from_secs(after);
+            file.set_modified(when).expect("a time");
+        };
+        assert!(!project.is_fresh(), "there is none");
+        for (name, after, fresh) in [
+            ("stock.wasm", 10, true),
+            ("app.py", 20, false),
+            ("stock.wasm", 30, true),
+            ("tools.py", 40, false),
+            ("stock.wasm", 50, true),
+            ("stock.wasm.sig", 60, true),
+        ] {
+            touch(name, after);
+            assert_eq!(project.is_fresh(), fresh, "{name} after {after} s");
+        }
+        let rust = Project { language: Language::Rust, ..project.clone() };
+        assert!(!rust.is_fresh(), "cargo is asked");
     }
 
     #[tokio::test]

@@ -76,6 +76,9 @@ pub(super) const RULES: [(&str, Level); 16] = [
 /// Bytes of a component that its own code and data may well have; more is slow to copy, to prove and to compile.
 const MAX_BYTES: usize = 5 << 20;
 
+/// What componentize-py leaves among the producers.
+const PYTHON: &str = "component-init-transform";
+
 /// Bytes of CPython and its standard library, which every plugin in Python carries.
 const PYTHON_BYTES: usize = 19 << 20;
 
@@ -168,8 +171,7 @@ fn imports(settings: &Settings, name: &str, inspected: &Inspected) -> Vec<Lint> 
 
 /// How large it is, less the interpreter that it cannot do without.
 fn size(name: &str, inspected: &Inspected) -> Option<Lint> {
-    let python = inspected.producers.values().any(|tools| tools.keys().any(|tool| tool == "componentize-py"))
-        || inspected.size > PYTHON_BYTES;
+    let python = inspected.producers.values().any(|tools| tools.contains_key(PYTHON));
     let most = if python { MAX_BYTES + PYTHON_BYTES } else { MAX_BYTES };
     let text = format!("it has {} bytes, and {most} do for most: what makes it so large?", inspected.size);
     (inspected.size > most).then(|| Lint::of_plugin(Level::Warning, "too-much", name, text))
@@ -225,8 +227,8 @@ mod tests {
         for (bytes, tool, large) in [
             (MAX_BYTES, "cargo", false),
             (MAX_BYTES + 1, "cargo", true),
-            (MAX_BYTES + 1, "componentize-py", false),
-            (MAX_BYTES + PYTHON_BYTES + 1, "componentize-py", true),
+            (MAX_BYTES + 1, PYTHON, false),
+            (MAX_BYTES + PYTHON_BYTES + 1, PYTHON, true),
         ] {
             assert_eq!(size("p", &inspected(bytes, &[], tool)).is_some(), large, "{bytes} by {tool}");
         }

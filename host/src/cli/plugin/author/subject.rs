@@ -16,7 +16,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Build a directory, or take a component as it is.
+    /// Build a directory, unless its component is newer than its sources, or take a component as it is.
     ///
     /// # Errors
     /// Neither, or a directory that does not build.
@@ -24,8 +24,10 @@ impl Subject {
         if path.is_dir() {
             let project = Project::find(path)?;
             let component = project.component();
-            eprintln!("  {:<11} {} ({})", "building", project.name, project.language.as_str());
-            project.build(&component).await?;
+            if !project.is_fresh() {
+                eprintln!("  {:<11} {} ({})", "building", project.name, project.language.as_str());
+                project.build(&component).await?;
+            }
             return Ok(Self { name: project.name, component, directory: project.directory });
         }
         if !path.is_file() {

@@ -63,7 +63,7 @@ impl Walk<'_> {
             match kind {
                 "object" => self.object(place, schema, depth),
                 "array" => self.array(place, schema, depth),
-                "string" if !has(schema, &["maxLength", "format"]) => {
+                "string" if !has(schema, &["maxLength", "format"]) && !fixed(schema) => {
                     self.say("string-unbounded", format!("{place} is a string of any length: add \"maxLength\""));
                 }
                 "integer" => {
@@ -135,6 +135,12 @@ fn has(schema: &Map<String, Value>, keys: &[&str]) -> bool {
     keys.iter().any(|key| schema.contains_key(*key))
 }
 
+/// Whether a pattern leaves no room: from the beginning to the end, and nothing in it is repeated at will.
+fn fixed(schema: &Map<String, Value>) -> bool {
+    let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
+    pattern.starts_with('^') && pattern.ends_with('$') && !pattern.contains(['*', '+']) && !pattern.contains(",}")
+}
+
 /// Its types, null among them: a value that may be left out is bounded as one that may not.
 fn types(schema: &Map<String, Value>) -> Vec<&str> {
     match schema.get("type") {
@@ -167,6 +173,9 @@ mod tests {
             (json!({ "type": "string" }), &["string-unbounded"]),
             (json!({ "type": ["string", "null"] }), &["string-unbounded"]),
             (json!({ "type": "string", "format": "date" }), &[]),
+            (json!({ "type": "string", "pattern": "^\\d{4}$" }), &[]),
+            (json!({ "type": "string", "pattern": "^\\d+$" }), &["string-unbounded"]),
+            (json!({ "type": "string", "pattern": "\\d{4}" }), &["string-unbounded"]),
             (json!({ "enum": ["a", "b"] }), &[]),
             (json!({ "const": 1 }), &[]),
             (json!({ "type": "integer", "minimum": 0, "maximum": 9 }), &[]),

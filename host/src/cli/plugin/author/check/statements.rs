@@ -22,8 +22,7 @@ pub(super) fn lints(plugin: &str, data: &[Vec<u8>], functions: &[String]) -> Vec
         } else if !statement.bounded {
             say(
                 "query-unbounded",
-                "as many rows as there are, which the host cuts without a word to the database: add LIMIT, or aggregate"
-                    .to_owned(),
+                "it gives as many rows as there are, and the host keeps 1,000: add LIMIT, or aggregate".to_owned(),
             );
         }
     }

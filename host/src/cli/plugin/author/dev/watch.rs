@@ -41,13 +41,18 @@ impl Saves {
         Ok(Self { changed, _watcher: watcher })
     }
 
-    /// The first file that was saved since the last time, once all is quiet.
+    /// A file that was saved since the last time, once all is quiet. Of several the last one that is still there: editors
+    /// write beside and rename.
     ///
     /// # Errors
     /// Where the watch is over.
     pub(super) async fn next(&mut self) -> Result<PathBuf> {
-        let Some(first) = self.changed.recv().await else { bail!("the watch on the sources is over") };
-        while let Ok(Some(_)) = tokio::time::timeout(QUIET, self.changed.recv()).await {}
-        Ok(first)
+        let Some(mut saved) = self.changed.recv().await else { bail!("the watch on the sources is over") };
+        while let Ok(Some(next)) = tokio::time::timeout(QUIET, self.changed.recv()).await {
+            if next.exists() || !saved.exists() {
+                saved = next;
+            }
+        }
+        Ok(saved)
     }
 }
