@@ -59,7 +59,10 @@ async fn day(language: &'static str) {
     let changed = desk.run(&["test", file]);
     let said = String::from_utf8_lossy(&changed.stdout).into_owned();
     assert_eq!(changed.status.code(), Some(1), "{said}");
-    assert!(said.contains("FAILED   few-left") && said.contains("-  \"n\": 10") && said.contains("1 of 2 passed"), "{said}");
+    assert!(
+        said.contains("FAILED   few-left") && said.contains("-  \"n\": 10") && said.contains("1 of 2 passed"),
+        "{said}"
+    );
     assert!(desk.does(&["test", file, "--update"]).contains("written  few-left"));
     assert!(desk.does(&["test", file]).contains("2 of 2 passed"));
 }

@@ -72,7 +72,11 @@ impl Desk {
         match self.language {
             "python" => {
                 let wanted = self.read("requirements.txt");
-                assert_eq!(wanted.trim(), format!("componentize-py=={COMPONENTIZE_PY}"), "what is tested is recommended");
+                assert_eq!(
+                    wanted.trim(),
+                    format!("componentize-py=={COMPONENTIZE_PY}"),
+                    "what is tested is recommended"
+                );
                 let script = self.plugin.join(".venv/bin/componentize-py");
                 std::fs::create_dir_all(script.parent().expect("a directory")).expect("a directory");
                 let tool = tools.componentize_py();

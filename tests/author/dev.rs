@@ -1,7 +1,7 @@
 //! `plugin dev`, as it runs.
 
-use super::desk::Desk;
 use super::TOOL;
+use super::desk::Desk;
 use crate::patience::soon;
 use rmcp::model::{CallToolRequestParams, ProtocolVersion};
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RunningService};

@@ -9,9 +9,8 @@ use std::collections::BTreeSet;
 /// The codes of what is said of a subject, and the exit code.
 fn check(desk: &Desk, subject: &str, more: &[&str]) -> (BTreeSet<String>, Option<i32>) {
     let output = desk.run(&[&["check", subject, "--json"], more].concat());
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
-        panic!("{e}: {}", String::from_utf8_lossy(&output.stderr))
-    });
+    let said: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
     let lints = said["lints"].as_array().expect("a list").iter();
     (lints.map(|lint| lint["code"].as_str().expect("a code").to_owned()).collect(), output.status.code())
 }
@@ -24,10 +23,11 @@ async fn what_is_not_good_is_said_of_a_component() {
         ("Products of which few are left, fewest first.", "", &["description-missing"][..]),
         ("Products of which few are left, fewest first.", "Low stock.", &["description-is-title"]),
         ("additionalProperties: false", "additionalProperties: true", &["schema-open"]),
-        ("minimum: 0, maximum: 1000, description: \"At most so many left (default 5).\"", "", &[
-            "argument-undescribed",
-            "integer-unbounded",
-        ]),
+        (
+            "minimum: 0, maximum: 1000, description: \"At most so many left (default 5).\"",
+            "",
+            &["argument-undescribed", "integer-unbounded"],
+        ),
         ("ORDER BY stock_level, product_name LIMIT 10", "ORDER BY stock_level", &["query-unbounded"]),
         ("SELECT store_name,", "SELECT pg_backend_pid(),", &["query-refused"]),
         ("_low_stock\"", "_lowStock\"", &["name-not-snake-case"]),

@@ -20,17 +20,71 @@ const TAIL: usize = 48;
 
 /// What makes one row of many.
 const AGGREGATES: [&str; 30] = [
-    "any_value", "array_agg", "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count",
-    "covar_pop", "covar_samp", "every", "json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg", "max", "min",
-    "mode", "percentile_cont", "percentile_disc", "range_agg", "regr_slope", "stddev", "stddev_samp", "string_agg",
-    "sum", "var_samp", "variance",
+    "any_value",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "every",
+    "json_agg",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_object_agg",
+    "max",
+    "min",
+    "mode",
+    "percentile_cont",
+    "percentile_disc",
+    "range_agg",
+    "regr_slope",
+    "stddev",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var_samp",
+    "variance",
 ];
 
 /// What a statement goes on with: one that is followed by such a word is half of one.
-const GOES_ON: [&str; 30] = [
-    "AND", "AS", "ASC", "BETWEEN", "CROSS", "DESC", "EXCEPT", "FETCH", "FROM", "FULL", "GROUP", "HAVING", "ILIKE", "IN",
-    "INNER", "INTERSECT", "IS", "JOIN", "LEFT", "LIKE", "LIMIT", "NOT", "OFFSET", "ON", "OR", "ORDER", "RIGHT", "UNION",
-    "USING", "WHERE",
+const GOES_ON: [&str; 31] = [
+    "AND",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "CROSS",
+    "DESC",
+    "EXCEPT",
+    "FETCH",
+    "FOR",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "ILIKE",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "IS",
+    "JOIN",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "RIGHT",
+    "UNION",
+    "USING",
+    "WHERE",
 ];
 
 /// What an inner SELECT follows.
@@ -62,7 +116,8 @@ pub fn statements(text: &[u8], functions: &[String]) -> Vec<Found> {
             Some(refused) if refused.refusal.is_some() => {
                 let from = statement.floor_char_boundary(statement.len().saturating_sub(TAIL));
                 let shorter = ends(statement).into_iter().filter(|end| (from..statement.len()).contains(end));
-                let whole = shorter.filter(|end| pg_query::parse(&statement[..*end], 0).is_ok());
+                let whole = shorter.filter(|end| !goes_on(&statement[*end..]));
+                let whole = whole.filter(|end| pg_query::parse(&statement[..*end], 0).is_ok());
                 let mut judged = whole.filter_map(|end| judge(statement[..end].trim_end(), functions));
                 found.push(judged.find(|it| it.refusal.is_none()).unwrap_or(refused));
             }
@@ -101,7 +156,9 @@ fn next(text: &[u8], from: usize) -> Option<usize> {
         });
         word.is_some_and(|word| {
             let before = text[at.saturating_sub(32)..at].trim_ascii_end();
-            let inner = before.ends_with(b"(") || before.ends_with(b")") || INSIDE.iter().any(|word| before.ends_with(word.as_bytes()));
+            let inner = before.ends_with(b"(")
+                || before.ends_with(b")")
+                || INSIDE.iter().any(|word| before.ends_with(word.as_bytes()));
             // Prose says "select" and "with", too, and says them small: there, only the name of a schema tells.
             let large = text[at..].starts_with(word.as_bytes());
             let alone = at == 0 || !text[at - 1].is_ascii_alphanumeric();
@@ -114,7 +171,8 @@ fn next(text: &[u8], from: usize) -> Option<usize> {
 fn names_a_schema(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&text[..text.len().min(600)]).to_ascii_lowercase();
     let Some((_, rest)) = text.split_once("from ") else { return false };
-    let name = rest.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').next().unwrap_or_default();
+    let name =
+        rest.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').next().unwrap_or_default();
     name.split_once('.').is_some_and(|(schema, table)| !schema.is_empty() && table.len() > 1)
 }
 
@@ -143,11 +201,15 @@ fn longest(text: &[u8], start: usize) -> Option<&str> {
     // Without it, nothing is read.
     here.to_ascii_uppercase().find("FROM")?;
     let end = ends(here).into_iter().find(|end| pg_query::parse(&here[..*end], 0).is_ok())?;
-    let rest = here[end..].trim_start();
+    (!goes_on(&here[end..])).then(|| here[..end].trim_end())
+}
+
+/// Whether this is more of a statement, and not of something else.
+fn goes_on(rest: &str) -> bool {
+    let rest = rest.trim_start();
     let word: String = rest.chars().take_while(|c| c.is_ascii_alphabetic()).collect();
-    let half = GOES_ON.contains(&word.to_ascii_uppercase().as_str())
-        || rest.starts_with(['=', '<', '>', '+', '-', '*', '/', ',', '(', ')', '.', '$', '|', '~', '{']);
-    (!half).then(|| here[..end].trim_end())
+    GOES_ON.contains(&word.to_ascii_uppercase().as_str())
+        || rest.starts_with(['=', '<', '>', '+', '-', '*', '/', ',', '(', ')', '.', '$', '|', '~', '{'])
 }
 
 /// Whether a SELECT bounds its own rows.
@@ -210,19 +272,37 @@ mod tests {
             ("SELECT a FROM s.t LIMIT 10", Some(("SELECT a FROM s.t LIMIT 10", "bounded"))),
             ("SELECT a FROM s.t", Some(("SELECT a FROM s.t", "loose"))),
             // A literal ends where the next one begins.
-            ("src/lib.rsSELECT a FROM s.t LIMIT 10called `Option::unwrap()`", Some(("SELECT a FROM s.t LIMIT 10", "bounded"))),
+            (
+                "src/lib.rsSELECT a FROM s.t LIMIT 10called `Option::unwrap()`",
+                Some(("SELECT a FROM s.t LIMIT 10", "bounded")),
+            ),
             ("SELECT a FROM s.t\nORDER BY a\0low_stock", Some(("SELECT a FROM s.t\nORDER BY a", "loose"))),
-            ("const S = `\nSELECT a FROM t WHERE b <= $1 LIMIT 10`;", Some(("SELECT a FROM t WHERE b <= $1 LIMIT 10", "bounded"))),
+            (
+                "const S = `\nSELECT a FROM t WHERE b <= $1 LIMIT 10`;",
+                Some(("SELECT a FROM t WHERE b <= $1 LIMIT 10", "bounded")),
+            ),
             ("SELECT a FROM s.t ORDER BY namesales::products", Some(("SELECT a FROM s.t ORDER BY namesales", "loose"))),
             // Aggregates.
             ("SELECT count(*) FROM s.t", Some(("SELECT count(*) FROM s.t", "bounded"))),
             ("SELECT round(sum(a), 2) FROM s.t", Some(("SELECT round(sum(a), 2) FROM s.t", "bounded"))),
             ("SELECT sum(a) OVER () FROM s.t", Some(("SELECT sum(a) OVER () FROM s.t", "loose"))),
-            ("SELECT a, (SELECT max(b) FROM s.u) FROM s.t", Some(("SELECT a, (SELECT max(b) FROM s.u) FROM s.t", "loose"))),
+            (
+                "SELECT a, (SELECT max(b) FROM s.u) FROM s.t",
+                Some(("SELECT a, (SELECT max(b) FROM s.u) FROM s.t", "loose")),
+            ),
             ("SELECT b, a FROM s.t GROUP BY 1, 2", Some(("SELECT b, a FROM s.t GROUP BY 1, 2", "bounded"))),
-            ("WITH x AS (SELECT a FROM s.t) SELECT count(*) FROM x", Some(("WITH x AS (SELECT a FROM s.t) SELECT count(*) FROM x", "bounded"))),
-            ("SELECT a FROM s.t UNION SELECT a FROM s.u LIMIT 3", Some(("SELECT a FROM s.t UNION SELECT a FROM s.u LIMIT 3", "bounded"))),
-            ("SELECT count(*) FROM s.t UNION ALL SELECT a FROM s.u", Some(("SELECT count(*) FROM s.t UNION ALL SELECT a FROM s.u", "loose"))),
+            (
+                "WITH x AS (SELECT a FROM s.t) SELECT count(*) FROM x",
+                Some(("WITH x AS (SELECT a FROM s.t) SELECT count(*) FROM x", "bounded")),
+            ),
+            (
+                "SELECT a FROM s.t UNION SELECT a FROM s.u LIMIT 3",
+                Some(("SELECT a FROM s.t UNION SELECT a FROM s.u LIMIT 3", "bounded")),
+            ),
+            (
+                "SELECT count(*) FROM s.t UNION ALL SELECT a FROM s.u",
+                Some(("SELECT count(*) FROM s.t UNION ALL SELECT a FROM s.u", "loose")),
+            ),
             // The gate.
             ("SELECT pg_sleep(a) FROM s.t LIMIT 1", Some(("SELECT pg_sleep(a) FROM s.t LIMIT 1", "function"))),
             ("SELECT a FROM s.t LIMIT 1 FOR UPDATE", Some(("SELECT a FROM s.t LIMIT 1 FOR UPDATE", "construct"))),

@@ -160,7 +160,8 @@ impl Run<'_> {
     ) -> Result<(Measured, u64)> {
         let host = &self.workshop.house.host;
         let permit = host.policy.current().permit(&self.who, &plugin.name, &tool.name, None);
-        let permit = permit.map_err(|denied| anyhow!("{} may not call `{}`: {denied}", self.who.subject(), tool.name))?;
+        let permit =
+            permit.map_err(|denied| anyhow!("{} may not call `{}`: {denied}", self.who.subject(), tool.name))?;
         let limits = &host.limits;
         let (stop, time) = (Arc::new(Stop::default()), Duration::from_millis(limits.wall_ms));
         let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time };

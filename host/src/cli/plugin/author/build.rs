@@ -27,6 +27,7 @@ pub(crate) struct Args {
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let project = Project::find(&args.dir)?;
     let output = args.output.clone().unwrap_or_else(|| project.component());
+    eprintln!("  {:<11} {} ({})", "building", project.name, project.language.as_str());
     let began = Instant::now();
     project.build(&output).await?;
     let (bytes, seconds) = (fs::metadata(&output)?.len(), began.elapsed().as_secs_f32());
@@ -163,7 +164,8 @@ impl Project {
         let elsewhere = inner.components().any(|part| matches!(part, Component::Normal(part) if other.contains(&part)));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // Editors write beside and rename; locks are written by the build itself.
-        let passing = name.ends_with('~') || name.starts_with(".#") || name.ends_with(".swp") || name.ends_with(".part");
+        let passing =
+            name.ends_with('~') || name.starts_with(".#") || name.ends_with(".swp") || name.ends_with(".part");
         let written = name.ends_with(".wasm") || name.ends_with(".wasm.sig") || name == "Cargo.lock";
         let read = name.ends_with(".md") || name == super::cases::FILE;
         !elsewhere && !passing && !written && !read

@@ -85,7 +85,9 @@ fn parse(text: &str, directory: &Path) -> Result<Vec<Case>> {
             }
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
             if name.is_empty() || !name.chars().all(plain) {
-                bail!("a case is called {name:?}: use lower-case letters, digits, - and _, for its snapshot is called so");
+                bail!(
+                    "a case is called {name:?}: use lower-case letters, digits, - and _, for its snapshot is called so"
+                );
             }
             let wanted = match (written.expect, written.error) {
                 (Some(_), Some(_)) => bail!("the case {name:?} wants an answer and an error: leave out one of them"),
@@ -180,7 +182,8 @@ mod tests {
 
     #[test]
     fn arguments_are_json() {
-        let text = "[[case]]\nname = \"a\"\ntool = \"t\"\nas = \"x\"\narguments = { day = 2026-01-31, n = [1, 0.5, true] }";
+        let text =
+            "[[case]]\nname = \"a\"\ntool = \"t\"\nas = \"x\"\narguments = { day = 2026-01-31, n = [1, 0.5, true] }";
         let cases = parse(text, Path::new("d")).expect("a case");
         assert_eq!(Value::Object(cases[0].arguments.clone()), json!({ "day": "2026-01-31", "n": [1, 0.5, true] }));
     }

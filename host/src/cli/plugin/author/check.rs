@@ -200,7 +200,10 @@ mod tests {
             signed: false,
             imports: imports.iter().map(|name| plugin::Import { name: (*name).to_owned(), callable: true }).collect(),
             exports: Vec::new(),
-            producers: BTreeMap::from([("processed-by".to_owned(), BTreeMap::from([(tool.to_owned(), String::new())]))]),
+            producers: BTreeMap::from([(
+                "processed-by".to_owned(),
+                BTreeMap::from([(tool.to_owned(), String::new())]),
+            )]),
         }
     }
 

@@ -100,7 +100,8 @@ impl Bench {
         let began = Instant::now();
         let beside = self.project.component();
         let fresh = self.project.is_fresh();
-        let output = if fresh { beside.clone() } else { self.scratch.path().join(format!("{}.wasm", self.project.name)) };
+        let output =
+            if fresh { beside.clone() } else { self.scratch.path().join(format!("{}.wasm", self.project.name)) };
         if !fresh {
             self.project.build(&output).await?;
         }
@@ -155,7 +156,8 @@ impl Bench {
         let lifetime = Duration::from_secs(settings.identity.token_seconds);
         let token = self.workshop.house.host.identity().issue(&self.who, lifetime)?;
         let header = json!({ "Authorization": format!("Bearer {token}") });
-        let client = json!({ "mcpServers": { self.project.name.as_str(): { "type": "http", "url": url, "headers": header } } });
+        let client =
+            json!({ "mcpServers": { self.project.name.as_str(): { "type": "http", "url": url, "headers": header } } });
         println!(
             "\
 serving  {url}

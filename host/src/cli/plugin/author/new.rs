@@ -17,8 +17,28 @@ const MAX_NAME: usize = 40;
 /// Names that are no crate's: words of the language, what cargo keeps for itself, and what a plugin depends on. The same
 /// for all languages, so that a plugin can be written anew in another one.
 const TAKEN: [&str; 22] = [
-    "alloc", "as", "build", "core", "crate", "deps", "enum", "examples", "fn", "impl", "incremental", "loop", "mod",
-    "proc-macro", "rowhouse-plugin", "schemars", "self", "serde", "std", "super", "test", "use",
+    "alloc",
+    "as",
+    "build",
+    "core",
+    "crate",
+    "deps",
+    "enum",
+    "examples",
+    "fn",
+    "impl",
+    "incremental",
+    "loop",
+    "mod",
+    "proc-macro",
+    "rowhouse-plugin",
+    "schemars",
+    "self",
+    "serde",
+    "std",
+    "super",
+    "test",
+    "use",
 ];
 
 /// What `plugin new` is told.
@@ -121,7 +141,9 @@ fn files(lang: Language, name: &str) -> Result<Files> {
     };
     for path in Sdk::iter() {
         let (place, foreign) = match lang {
-            Language::Rust => (Some(format!("{library}{path}")), path.starts_with("python/") || path.starts_with("js/")),
+            Language::Rust => {
+                (Some(format!("{library}{path}")), path.starts_with("python/") || path.starts_with("js/"))
+            }
             Language::Python => (path.strip_prefix("python/").map(str::to_owned), false),
             Language::Javascript => (path.strip_prefix("js/").map(str::to_owned), false),
         };

@@ -87,9 +87,7 @@ fn judge(case: &Case, came: Result<Value, (&str, String)>, update: bool) -> Resu
     Ok(match (&case.wanted, came) {
         (Wanted::Error(wanted), Err((code, _))) if wanted == code => Outcome::Passed,
         (Wanted::Error(wanted), Err((code, text))) => Outcome::Failed(format!("wanted {wanted}, came {code}: {text}")),
-        (Wanted::Error(wanted), Ok(answer)) => {
-            Outcome::Failed(format!("wanted {wanted}, came an answer:\n{answer:#}"))
-        }
+        (Wanted::Error(wanted), Ok(answer)) => Outcome::Failed(format!("wanted {wanted}, came an answer:\n{answer:#}")),
         (_, Err((code, text))) => Outcome::Failed(format!("wanted an answer, came {code}: {text}")),
         (Wanted::Answer(wanted), Ok(answer)) => compare(wanted, &answer),
         (Wanted::Snapshot(path), Ok(answer)) if update => write(path, &answer)?,

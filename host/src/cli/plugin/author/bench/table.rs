@@ -90,9 +90,13 @@ mod tests {
     #[test]
     fn a_percentile_is_a_value_that_was_measured() {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        for (sorted, percent, want) in
-            [(&values[..], 50, 50.0), (&values, 95, 95.0), (&values[..1], 95, 1.0), (&values[..3], 50, 2.0), (&[], 50, 0.0)]
-        {
+        for (sorted, percent, want) in [
+            (&values[..], 50, 50.0),
+            (&values, 95, 95.0),
+            (&values[..1], 95, 1.0),
+            (&values[..3], 50, 2.0),
+            (&[], 50, 0.0),
+        ] {
             assert_eq!(at(sorted, percent), want, "{percent} of {}", sorted.len());
         }
     }

@@ -65,11 +65,13 @@ async fn compile(project: &Project) -> Result<PathBuf> {
 /// The module of the package with this manifest, in cargo's list of what it made (one JSON message a line).
 fn module(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ours = messages.filter(|it| it["reason"] == "compiler-artifact").filter(|it| {
-        it["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest)
-    });
+    let ours = messages
+        .filter(|it| it["reason"] == "compiler-artifact")
+        .filter(|it| it["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest));
     let files = ours.flat_map(|it| it["filenames"].as_array().cloned().unwrap_or_default());
-    files.filter_map(|file| file.as_str().map(PathBuf::from)).find(|file| file.extension().is_some_and(|it| it == "wasm"))
+    files
+        .filter_map(|file| file.as_str().map(PathBuf::from))
+        .find(|file| file.extension().is_some_and(|it| it == "wasm"))
 }
 
 #[cfg(test)]

@@ -211,7 +211,10 @@ mod tests {
                 json!({ "type": "object", "additionalProperties": false, "properties": { "a": { "type": "boolean" } } }),
                 &["argument-undescribed"],
             ),
-            (json!({ "type": "object", "additionalProperties": false, "properties": { "a": true } }), &["type-missing"]),
+            (
+                json!({ "type": "object", "additionalProperties": false, "properties": { "a": true } }),
+                &["type-missing"],
+            ),
         ] {
             let found = faults(schema.as_object().expect("an object"));
             assert_eq!(found.iter().map(|fault| fault.code).collect::<Vec<_>>(), want, "{schema}");

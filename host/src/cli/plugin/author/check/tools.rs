@@ -122,7 +122,8 @@ mod tests {
             ("low-stock", "Low stock", GOOD, &["name-not-snake-case"]),
             ("low__stock", "Low stock", GOOD, &["name-not-snake-case"]),
         ] {
-            let codes: Vec<_> = lints("p", &[tool(name, title, description, &closed(), None)]).iter().map(|it| it.code).collect();
+            let codes: Vec<_> =
+                lints("p", &[tool(name, title, description, &closed(), None)]).iter().map(|it| it.code).collect();
             assert_eq!(codes, want, "{name}, {description}");
         }
     }

@@ -37,7 +37,9 @@ impl Saves {
             }
         })
         .context("watch the sources")?;
-        watcher.watch(&directory, RecursiveMode::Recursive).with_context(|| format!("watch {}", directory.display()))?;
+        watcher
+            .watch(&directory, RecursiveMode::Recursive)
+            .with_context(|| format!("watch {}", directory.display()))?;
         Ok(Self { changed, _watcher: watcher })
     }
 
