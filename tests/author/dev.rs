@@ -28,6 +28,8 @@ pub struct Dev {
 impl Dev {
     /// Start it, wait until it serves the plugin, and connect with what it printed.
     pub async fn start(desk: &Desk) -> Self {
+        // The client's own HTTP needs one; whoever comes first installs it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut command = Command::from(desk.command(&["dev", desk.here(), "--listen", "127.0.0.1:0"]));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the program starts");

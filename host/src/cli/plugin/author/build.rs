@@ -77,12 +77,12 @@ impl Language {
         }
     }
 
-    /// What installs its tool into a plugin's directory, where that is how it is done.
-    pub(super) const fn install(self) -> Option<&'static str> {
+    /// What installs its tool, in a plugin's directory.
+    pub(super) const fn install(self) -> &'static str {
         match self {
-            Self::Rust => None,
-            Self::Python => Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"),
-            Self::Javascript => Some("npm install"),
+            Self::Rust => "rustup target add wasm32-unknown-unknown",
+            Self::Python => "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+            Self::Javascript => "npm install",
         }
     }
 }
@@ -215,7 +215,7 @@ impl Project {
     }
 
     fn tool(&self, own: &str, name: &'static str) -> Result<PathBuf> {
-        let tool = Tool { name, own: self.directory.join(own), install: self.language.install().unwrap_or_default() };
+        let tool = Tool { name, own: self.directory.join(own), install: self.language.install() };
         tool.find(&self.directory)
     }
 

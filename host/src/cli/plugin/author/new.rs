@@ -91,9 +91,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let shown = dir.display();
     println!("made  {shown}, a plugin in {}\n", args.lang.as_str());
     println!("  cd {shown}");
-    if let Some(install) = args.lang.install() {
-        println!("  {install}");
-    }
+    println!("  {}", args.lang.install());
     println!("  rowhouse plugin dev        # builds, serves, swaps in what you save");
     println!("\nREADME.md has the rest.");
     Ok(ExitCode::SUCCESS)
