@@ -20,6 +20,7 @@ mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod polyglot; // Plugins in Python and JavaScript.
+mod author; // From nothing to a tool that answers, as somebody with a shell does it.
 mod swap; // Plugins that come, change and go.
 mod signing; // Who made what is served.
 mod errors; // No private text on the wire or in the log.

@@ -1,5 +1,6 @@
 //! `rowhouse plugin`: what would be served, what one component wants, who signed it.
 
+mod author;
 mod show;
 
 use crate::config::Settings;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// The file a secret key is read from, where the command line has none.
 const KEY_VARIABLE: &str = "ROWHOUSE_SIGNING_KEY";
 
-/// Commands about plugins. None needs a database.
+/// Commands about plugins. None but an author's needs a database.
 #[derive(Subcommand)]
 pub(crate) enum PluginCommand {
     /// Prove every plugin of the directory and list it with its tools.
@@ -60,6 +61,18 @@ pub(crate) enum PluginCommand {
         /// The component.
         file: PathBuf,
     },
+    #[command(flatten)]
+    Author(author::AuthorCommand),
+}
+
+impl PluginCommand {
+    /// What goes to the log beside what the command line asks for.
+    pub(crate) const fn log(&self) -> Option<&'static str> {
+        match self {
+            Self::Author(command) => command.log(),
+            _ => None,
+        }
+    }
 }
 
 /// Do it.
@@ -81,6 +94,7 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
         PluginCommand::Inspect { file, schemas, json } => inspect(settings, compiler, &file, schemas, json).await,
         PluginCommand::Keygen { name } => keygen(&name),
         PluginCommand::Sign { key, beside, file } => sign(&key, &file, beside),
+        PluginCommand::Author(command) => author::run(settings, compiler, command).await,
     }
 }
 

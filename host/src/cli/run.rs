@@ -41,7 +41,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
-    log(&cli.common)?;
+    let more = if let Command::Plugin(command) = &cli.command { command.log() } else { None };
+    log(&cli.common, more)?;
     let mut settings = match settings(&cli.common) {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
         read => read?,
@@ -130,10 +131,12 @@ fn holds_password(url: &str) -> bool {
     url.parse::<tokio_postgres::Config>().is_ok_and(|config| config.get_password().is_some())
 }
 
-fn log(common: &Common) -> Result<()> {
+/// Log as the command line says; `more` are directives of the command itself.
+fn log(common: &Common, more: Option<&str>) -> Result<()> {
     // The driver would log statements, the protocol library would log each refused call a second time, and the
     // migration runner says what the host says anyway.
     let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
+    let quiet = more.map_or(quiet.clone(), |more| format!("{quiet},{more}"));
     let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
         .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
     // Standard output belongs to the protocol (stdio) or to the answer (--json).
@@ -232,7 +235,7 @@ async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
 }
 
 /// First signal: finish what is under way. Second: leave at once.
-fn on_signal(shutdown: CancellationToken) {
+pub(super) fn on_signal(shutdown: CancellationToken) {
     tokio::spawn(async move {
         wait_for_signal().await;
         shutdown.cancel();

@@ -18,6 +18,7 @@ mod refusal;
 mod rules;
 mod scope;
 mod size;
+pub mod survey;
 mod syntax;
 mod visit;
 mod walker;
