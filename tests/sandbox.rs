@@ -134,7 +134,7 @@ impl Listener for Ear {
 #[tokio::test]
 async fn a_flood_of_log_lines_is_cut_off_and_the_call_answered() {
     let app = soon(App::plan(|plan| plan.guests = vec!["log_flood", "echo"])).await;
-    let most = app.host.limits.log_bytes;
+    let most = rowhouse::config::Limits::default().log_bytes;
     let ear = Arc::new(Ear::default());
     let request = Request {
         id: "flood".to_owned(),

@@ -3,7 +3,6 @@
 mod record;
 
 use crate::audit::{Audit, Event, List, Short, Who};
-use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::identity::{Identity, Principal};
 use crate::plugin::{Answer, CallFacts, Listener, Loaded, Registry, Stop, Tool};
@@ -36,8 +35,6 @@ pub struct Host {
     pub catalog: ArcSwap<Catalog>,
     /// Who did what.
     pub audit: Audit,
-    /// What one call may use.
-    pub limits: Limits,
 }
 
 /// One call, as the transport understood it.
@@ -63,12 +60,14 @@ impl Host {
     /// See [`Code`]; who may not call a tool is told what one is told whose tool does not exist.
     pub async fn call(&self, who: &Arc<Principal>, request: Request) -> Result<Answer, CallError> {
         let began = Instant::now();
-        let deadline = began + Duration::from_millis(self.limits.wall_ms);
         let (plugin, tool, permit) = self.permit(who, &request)?;
+        let limits = plugin.limits_for(&permit);
+        let deadline = began + Duration::from_millis(limits.wall_ms);
         let pass = self.pass(&permit, &request, deadline).await?;
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
-        let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
+        let database = Duration::from_millis(limits.database_ms);
+        let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
             let record = Record::open(&self.audit, &permit, &plugin, &request, began, deadline).await?;
@@ -83,9 +82,9 @@ impl Host {
         };
         record.keep_arguments(&tool, &request.arguments);
         let arguments = Value::Object(request.arguments);
-        let outcome = match tool.check_arguments(&arguments) {
+        let outcome = match plugin.admit(&tool, &arguments, &limits) {
             Err(mistake) => Err(mistake),
-            Ok(()) => {
+            Ok(arguments) => {
                 let facts = CallFacts {
                     request: request.id,
                     permit,
@@ -93,10 +92,11 @@ impl Host {
                     catalog: self.catalog.load_full(),
                     listener: request.listener,
                     deadline,
+                    limits,
                     now: now(),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));
-                plugin.run(&tool, arguments.to_string(), facts, stop, request.cancelled, held).await
+                plugin.run(&tool, arguments, facts, stop, request.cancelled, held).await
             }
         };
         record.close(&transaction.ran(), &outcome);

@@ -8,10 +8,12 @@ use super::meter::Stop;
 use super::state::CallState;
 use super::tool::{Annotations, Tool};
 use super::trust::{self, Trust};
-use super::{engine, wasi};
-use crate::config::{Grant, Limits, Plugins};
+use super::usage::{Account, Usage};
+use super::{engine, text, wasi};
+use crate::config::{Grant, Limits, LimitsPart, Plugins};
 use crate::error::BoxError;
-use std::collections::BTreeSet;
+use crate::policy::Permit;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,9 @@ pub(super) const SIGNATURE: &str = "signature";
 /// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
 const MAX_TOOLS: usize = 100;
 
+/// Bytes of a version: `1.2.3-rc.1+build` and room.
+const MAX_VERSION: usize = 64;
+
 /// A component that was proved: compiled, linked and described. Immutable; a call keeps the one it began with.
 pub struct Loaded {
     /// The plugin's name, which is its file's.
@@ -49,7 +54,27 @@ pub struct Loaded {
     pub tools: Vec<Arc<Tool>>,
     pub(super) pre: PluginPre<CallState>,
     pub(super) wasi: bool,
-    pub(super) limits: Limits,
+    /// What one of its calls may use.
+    pub limits: Limits,
+    /// What calls over one tenant's rows may use at most, by the tenant's name or id.
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    pub(super) usage: Usage,
+}
+
+impl Loaded {
+    /// What a call under this permit may use: this plugin's bounds and, of one tenant's rows, no more than that tenant's.
+    pub fn limits_for(&self, permit: &Permit) -> Limits {
+        let Some(tenant) = permit.tenant().filter(|_| !self.tenant_limits.is_empty()) else {
+            return self.limits.clone();
+        };
+        let parts = [&tenant.name, &tenant.id.to_string()].map(|key| self.tenant_limits.get(key));
+        parts.into_iter().flatten().fold(self.limits.clone(), |limits, part| limits.narrowed(part))
+    }
+
+    /// What its calls came to since it is served.
+    pub fn account(&self) -> Account {
+        self.usage.account(&self.name, &self.version, &self.digest, &self.limits)
+    }
 }
 
 /// Why a component was refused.
@@ -73,6 +98,7 @@ pub(super) struct Loader {
     compiler: Compiler,
     trust: Trust,
     settings: Plugins,
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
 }
 
 /// A component as it was read, not yet proved.
@@ -87,7 +113,8 @@ impl Loader {
     pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, compiler, trust, settings })
+        let tenant_limits = Arc::new(settings.tenant_limits.clone());
+        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -129,7 +156,8 @@ impl Loader {
         let refuse = |step, reason: BoxError| Refused {
             plugin: name.to_owned(),
             step,
-            reason: reason.to_string(),
+            // It may quote what the component says of itself.
+            reason: text::line(&reason.to_string(), text::MAX_LINE),
             digest: digest.clone(),
         };
         let grant = self.settings.grant(name);
@@ -151,14 +179,24 @@ impl Loader {
         })?;
         let described = self.describe(name, &pre, grant.wasi).await.map_err(|e| refuse("describe", e))?;
         let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
-        let limits = self.settings.limits.clone();
-        let imports = imports.into_iter().map(|import| import.name).collect();
-        Ok(Loaded { name: name.into(), version, digest, publisher, imports, tools, pre, wasi: grant.wasi, limits })
+        Ok(Loaded {
+            name: name.into(),
+            version,
+            digest,
+            publisher,
+            imports: imports.into_iter().map(|import| import.name).collect(),
+            tools,
+            pre,
+            wasi: grant.wasi,
+            limits: self.settings.limits(name),
+            tenant_limits: Arc::clone(&self.tenant_limits),
+            usage: Usage::default(),
+        })
     }
 
     /// Ask a fresh instance for its tools, with no data and a small envelope.
     async fn describe(&self, name: &str, pre: &PluginPre<CallState>, wasi: bool) -> Result<wit::PluginInfo, BoxError> {
-        let limits = self.settings.limits.for_describe();
+        let limits = self.settings.limits(name).for_describe();
         let stop = Arc::new(Stop::default());
         let state = CallState::new(name.into(), &limits, Arc::clone(&stop), None, wasi);
         let mut store = engine::store(pre, state, &limits, &stop);
@@ -168,7 +206,7 @@ impl Loader {
         };
         match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
             Ok(Ok(described)) => Ok(described),
-            Ok(Err(error)) => Err(blame(name, &error).to_string().into()),
+            Ok(Err(error)) => Err(blame(name, None, &error).to_string().into()),
             Err(_) => Err(format!("took longer than {} ms", limits.wall_ms).into()),
         }
     }
@@ -253,9 +291,16 @@ fn within(plugin: &str, imports: &[Import], grant: &Grant) -> Result<(), BoxErro
 /// Make the host's own tools of what a plugin says of itself.
 fn understand(file: &str, info: wit::PluginInfo) -> Result<(String, Vec<Arc<Tool>>), BoxError> {
     if info.name.replace('_', "-") != file.replace('_', "-") {
-        return Err(
-            format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into()
-        );
+        return Err(format!(
+            "it calls itself {:?}; grants go by the file's name, so the two must agree",
+            text::line(&info.name, 64)
+        )
+        .into());
+    }
+    let versions = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
+    if info.version.is_empty() || info.version.len() > MAX_VERSION || !info.version.chars().all(versions) {
+        let version = text::line(&info.version, MAX_VERSION);
+        return Err(format!("it calls its version {version:?}; write a semantic version, like 1.2.3").into());
     }
     if info.tools.len() > MAX_TOOLS {
         return Err(format!("it declares {} tools; at most {MAX_TOOLS} are accepted", info.tools.len()).into());
@@ -263,7 +308,7 @@ fn understand(file: &str, info: wit::PluginInfo) -> Result<(String, Vec<Arc<Tool
     let (mut names, mut tools) = (BTreeSet::new(), Vec::with_capacity(info.tools.len()));
     for tool in info.tools {
         if !names.insert(tool.name.clone()) {
-            return Err(format!("it declares the tool `{}` twice", tool.name).into());
+            return Err(format!("it declares the tool `{}` twice", text::line(&tool.name, 64)).into());
         }
         let annotations = Annotations {
             read_only: tool.annotations.read_only,

@@ -2,6 +2,7 @@
 
 use super::loader::{COMPILE, Loaded, Loader, Refused, SIGNATURE};
 use super::tool::Tool;
+use super::usage::Accounts;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,11 @@ impl Published {
     /// The plugin and tool of this name.
     pub fn find(&self, tool: &str) -> Option<&(Arc<Loaded>, Arc<Tool>)> {
         self.tools.get(tool)
+    }
+
+    /// What the calls of each plugin came to.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(self.plugins.values().map(|plugin| plugin.account()).collect())
     }
 
     /// Every tool with its plugin, by name.

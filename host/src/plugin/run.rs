@@ -2,12 +2,16 @@
 
 use super::bindings::exports::rowhouse::plugin::tools as wit;
 use super::bindings::rowhouse::plugin::types::{SqlError, SqlErrorCode};
-use super::blame::{blame, broken};
+use super::blame::{blame, broken, named};
 use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
+use super::nesting::deeper_than;
 use super::state::{CallFacts, CallState};
+use super::text;
 use super::tool::{Answer, Part, Tool};
+use super::usage::Used;
+use crate::config::Limits;
 use crate::error::{CallError, Code};
 use serde_json::Value;
 use std::sync::Arc;
@@ -35,6 +39,26 @@ fn left() -> Breach {
 }
 
 impl Loaded {
+    /// A call's arguments as they go in, if they may: small enough, flat enough, and of the tool's shape.
+    ///
+    /// # Errors
+    /// [`Code::Arguments`] and [`Code::Validation`].
+    pub fn admit(&self, tool: &Tool, arguments: &Value, limits: &Limits) -> Result<String, CallError> {
+        let text = arguments.to_string();
+        let (bytes, most) = (text.len(), limits.argument_bytes);
+        if bytes > most {
+            let text = format!("the arguments for `{}` have {bytes} bytes; at most {most} are taken", tool.name);
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        if deeper_than(&text, limits.json_depth) {
+            let most = limits.json_depth;
+            let text = format!("the arguments for `{}` nest deeper than {most} levels", tool.name);
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        tool.check_arguments(arguments)?;
+        Ok(text)
+    }
+
     /// Answer one call in a fresh instance. `held` is let go when the guest has ended, however that is.
     ///
     /// The guest runs in a task of its own: when the caller leaves, or this future is dropped, the guest is told to
@@ -51,7 +75,7 @@ impl Loaded {
         cancelled: CancellationToken,
         held: impl Send + 'static,
     ) -> Result<Answer, CallError> {
-        let deadline = facts.deadline;
+        let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
         let (plugin, tool, order) = (Arc::clone(self), Arc::clone(tool), Arc::clone(&stop));
         let mut task = tokio::spawn(async move {
             let outcome = plugin.answer(&tool, &arguments, facts, order).await;
@@ -64,7 +88,6 @@ impl Loaded {
             outcome = &mut task => Some(outcome),
             () = cancelled.cancelled() => { stop.order(left()); None }
             () = tokio::time::sleep_until(deadline.into()) => {
-                let most = self.limits.wall_ms;
                 stop.order(Breach::new(Code::PluginDeadline, format!("took longer than {most} ms")));
                 None
             }
@@ -79,7 +102,9 @@ impl Loaded {
             Ok(Err(fault)) => Err(CallError::internal(fault)),
             Err(_) => {
                 abort.abort();
-                Err(broken(&self.name, &stop.reason().unwrap_or_else(left)))
+                let error = broken(&self.name, Some(&self.version), &stop.reason().unwrap_or_else(left));
+                self.usage.ended(Some(error.code), &Used { wall_ms: most, ..Used::default() }, 0);
+                Err(error)
             }
         }
     }
@@ -92,18 +117,20 @@ impl Loaded {
         stop: Arc<Stop>,
     ) -> Result<Answer, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
-        let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
-        let mut store = engine::store(&self.pre, state, &self.limits, &stop);
+        let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
+        let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut store = engine::store(&self.pre, state, &limits, &stop);
         let called = async {
             let plugin = self.pre.instantiate_async(&mut store).await?;
             plugin.rowhouse_plugin_tools().call_call(&mut store, &tool.name, arguments).await
         }
         .await;
+        let fuel = store.get_fuel().map_or(0, |left| limits.fuel.saturating_sub(left));
         let mut state = store.into_data();
         if let Some(stderr) = &state.stderr {
             let said = stderr.contents();
             if !said.is_empty() {
-                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", String::from_utf8_lossy(&said).trim_end());
+                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", text::block(&String::from_utf8_lossy(&said), limits.log_bytes));
             }
         }
         if state.meter.log_dropped > 0 {
@@ -119,16 +146,39 @@ impl Loaded {
             elapsed_us = began.elapsed().as_micros() as u64,
             "guest ended"
         );
-        match called {
-            Ok(Ok(answer)) => self.understand(tool, answer, &mut state),
+        let outcome = match called {
+            Ok(Ok(answer)) => self.understand(tool, answer, &mut state, &limits),
             Ok(Err(error)) => Err(given_up(error)),
-            Err(error) => Err(blame(&self.name, &error)),
-        }
+            Err(error) => Err(blame(&self.name, Some(&self.version), &error)),
+        };
+        let ran = transaction.ran();
+        let used = Used {
+            wall_ms: began.elapsed().as_millis() as u64,
+            cpu_ms: state.meter.ticks * engine::TICK.as_millis() as u64,
+            fuel,
+            memory: state.bounds.used() as u64,
+            host_calls: state.meter.host_calls,
+            statements: u64::from(state.meter.statements),
+            database_ms: ran.iter().map(|ran| ran.time).sum::<Duration>().as_millis() as u64,
+            rows: ran.iter().map(|ran| ran.rows).max().unwrap_or(0),
+            answer_bytes: outcome.as_ref().map_or(0, |answer| answer.size() as u64),
+            log_bytes: state.meter.log_bytes as u64,
+        };
+        self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
+        outcome
     }
 
     /// The guest's answer in the host's own terms, held to the tool's output schema.
-    fn understand(&self, tool: &Tool, answer: wit::Answer, state: &mut CallState) -> Result<Answer, CallError> {
-        let lie = |what: &str| CallError::new(Code::PluginContract, format!("the tool `{}` {what}", tool.name));
+    fn understand(
+        &self,
+        tool: &Tool,
+        answer: wit::Answer,
+        state: &mut CallState,
+        limits: &Limits,
+    ) -> Result<Answer, CallError> {
+        let named = named(&self.name, Some(&self.version));
+        let broke = |code, what: &str| CallError::new(code, format!("the tool `{}` of {named} {what}", tool.name));
+        let lie = |what: &str| broke(Code::PluginContract, what);
         let answer = match answer {
             wit::Answer::Rows(handle) => {
                 let rows = state.take_rows(handle).map_err(|_| lie("answered with rows it does not hold"))?;
@@ -137,6 +187,10 @@ impl Loaded {
                 Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
             }
             wit::Answer::Structured(answer) => {
+                if deeper_than(&answer.json, limits.json_depth) {
+                    let what = format!("answered with JSON that nests deeper than {} levels", limits.json_depth);
+                    return Err(broke(Code::PluginNesting, &what));
+                }
                 let structured: Value = serde_json::from_str(&answer.json)
                     .map_err(|e| lie("answered with text that is not JSON").because(e))?;
                 if !structured.is_object() {
@@ -145,10 +199,21 @@ impl Loaded {
                 Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
             }
             wit::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
+            wit::Answer::Parts(parts) if parts.len() > limits.answer_parts as usize => {
+                let what = format!("answered with {} parts; an answer may have {}", parts.len(), limits.answer_parts);
+                return Err(broke(Code::PluginAnswer, &what));
+            }
             wit::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
         };
+        let (bytes, most) = (answer.size(), limits.answer_bytes);
+        if bytes > most {
+            return Err(broke(Code::PluginAnswer, &format!("answered with {bytes} bytes; an answer may have {most}")));
+        }
+        if let Some(fault) = answer.parts.iter().find_map(Part::fault) {
+            return Err(lie(&format!("answered with a part whose {fault}")));
+        }
         match &answer.structured {
-            Some(structured) => tool.check_answer(structured)?,
+            Some(structured) => tool.check_answer(structured, &named)?,
             None if tool.output_schema.is_some() => {
                 return Err(lie("has an output schema and answered without structure"));
             }
@@ -169,13 +234,16 @@ fn part(part: wit::Part) -> Part {
 
 /// The tool gave up, and said why.
 fn given_up(error: wit::ToolError) -> CallError {
-    let (code, text) = match error {
+    let (code, said) = match error {
         wit::ToolError::InvalidArguments(text) => (Code::Validation, text),
         wit::ToolError::NotFound(text) => (Code::NotFound, text),
         wit::ToolError::Failed(text) => (Code::ToolFailed, text),
         wit::ToolError::Sql(error) => (sql_code(&error), sql_text(&error)),
     };
-    CallError::new(code, &text[..text.floor_char_boundary(MAX_TEXT)])
+    // In lines, as its author wrote it; what would move a terminal's cursor is written out.
+    let lines: Vec<String> =
+        said[..said.floor_char_boundary(MAX_TEXT)].lines().map(|it| text::line(it, MAX_TEXT)).collect();
+    CallError::new(code, lines.join("\n"))
 }
 
 fn sql_code(error: &SqlError) -> Code {

@@ -48,6 +48,8 @@ pub struct CallFacts {
     pub listener: Option<Arc<dyn Listener>>,
     /// When the call ends, whatever it does.
     pub deadline: Instant,
+    /// What it may use: the plugin's bounds, narrowed to the tenant's.
+    pub limits: Limits,
     /// The call's clock, in microseconds since 1970.
     pub now: i64,
 }
