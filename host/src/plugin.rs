@@ -25,7 +25,7 @@ mod wasi;
 mod watch;
 
 pub use compile::{WORKER, work};
-pub use inspect::{Import, Inspected, inspect};
+pub use inspect::{Import, Inspected, Wanted, inspect};
 pub use listener::{Listener, LogLevel};
 pub use loader::{Loaded, Refused};
 pub use meter::Stop;

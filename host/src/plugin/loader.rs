@@ -23,7 +23,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 /// The package whose interfaces make up the contract, and the line of versions that links here.
-const PACKAGE: &str = "rowhouse:plugin/";
+pub(super) const PACKAGE: &str = "rowhouse:plugin/";
 const LINE: &str = "0.1";
 
 /// The step at which the compiler gives up.

@@ -161,7 +161,7 @@ impl Loaded {
             statements: u64::from(state.meter.statements),
             database_ms: ran.iter().map(|ran| ran.time).sum::<Duration>().as_millis() as u64,
             rows: ran.iter().map(|ran| ran.rows).max().unwrap_or(0),
-            answer_bytes: outcome.as_ref().map_or(0, |answer| answer.size() as u64),
+            answer_bytes: state.answer_bytes as u64,
             log_bytes: state.meter.log_bytes as u64,
         };
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
@@ -179,6 +179,7 @@ impl Loaded {
         let named = named(&self.name, Some(&self.version));
         let broke = |code, what: &str| CallError::new(code, format!("the tool `{}` of {named} {what}", tool.name));
         let lie = |what: &str| broke(Code::PluginContract, what);
+        let mut aside = 0;
         let answer = match answer {
             wit::Answer::Rows(handle) => {
                 let rows = state.take_rows(handle).map_err(|_| lie("answered with rows it does not hold"))?;
@@ -196,6 +197,8 @@ impl Loaded {
                 if !structured.is_object() {
                     return Err(lie("answered with JSON that is not an object"));
                 }
+                // With words of its own for models, the JSON comes beside them.
+                aside = answer.text.as_ref().map_or(0, |_| answer.json.len());
                 Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
             }
             wit::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
@@ -205,7 +208,8 @@ impl Loaded {
             }
             wit::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
         };
-        let (bytes, most) = (answer.size(), limits.answer_bytes);
+        let (bytes, most) = (aside + answer.size(), limits.answer_bytes);
+        state.answer_bytes = bytes;
         if bytes > most {
             return Err(broke(Code::PluginAnswer, &format!("answered with {bytes} bytes; an answer may have {most}")));
         }

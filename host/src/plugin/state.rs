@@ -64,6 +64,8 @@ pub(super) struct CallState {
     /// None while `describe` runs: there is no caller, and so nothing to see.
     pub(super) call: Option<CallFacts>,
     wasi: WasiCtx,
+    /// Bytes it answered with.
+    pub(super) answer_bytes: usize,
     /// Where a WASI guest's panic message or traceback goes.
     pub(super) stderr: Option<MemoryOutputPipe>,
 }
@@ -84,6 +86,7 @@ impl CallState {
             stop,
             call,
             wasi: context.build(),
+            answer_bytes: 0,
             stderr,
         }
     }

@@ -171,7 +171,7 @@ const MAX_MIME: usize = 255;
 const MAX_URI: usize = 2_048;
 
 impl Answer {
-    /// Bytes of it, all parts together, and of what only programs read where that is more.
+    /// Bytes of its parts, all together.
     pub(super) fn size(&self) -> usize {
         self.parts.iter().map(Part::size).sum()
     }
