@@ -48,7 +48,8 @@ async fn guests_that_fail_do_not_use_up_the_pool() {
     let deeds = hostile::calls::deeds();
     let quick: Vec<_> = deeds.iter().filter(|deed| !["PLUGIN_CPU", "PLUGIN_DATABASE_TIME"].contains(&deed.3)).collect();
     for some in [&quick[..], &quick[..]].concat().chunks(8) {
-        futures_util::future::join_all(some.iter().map(|deed| hostile::calls::check(&app, deed))).await;
+        let differ = futures_util::future::join_all(some.iter().map(|deed| hostile::calls::check(&app, deed))).await;
+        assert!(differ.iter().all(Option::is_none), "{differ:#?}");
     }
     futures_util::future::join_all((0..8).map(|_| neighbour_answers(&app))).await;
     assert_eq!(app.host.traffic.running(), 0, "every place was given back");

@@ -6,7 +6,7 @@ use crate::patience::soon;
 use rowhouse::call::Request;
 use rowhouse::config::{Grant, LimitsPart, Plugins};
 use rowhouse::error::Code;
-use rowhouse::plugin::Part;
+use rowhouse::plugin::{Accounts, Part};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -63,14 +63,14 @@ async fn ask(
 async fn a_plugin_may_have_more_and_a_tenant_only_less() {
     let shared = shared().await;
     let admin = shared.admin(rowhouse::embedded::DATABASE).await;
-    let row = admin.query_one("SELECT id::text FROM rowhouse.tenants WHERE name LIKE '%Tacoma'", &[]).await;
+    let row = admin.query_one("SELECT id::text FROM rowhouse.tenants_directory WHERE name LIKE '%Tacoma'", &[]).await;
     let tacoma: String = row.expect("a store").get(0);
     let app = app(|plugins| {
         plugins.limits.rows = 100;
         plugins.grants.insert("echo".to_owned(), Grant { limits: rows(200), ..Grant::default() });
-        plugins.tenant_limits.insert("Zava Retail Seattle".to_owned(), rows(10));
+        plugins.tenant_limits.insert("Seattle".to_owned(), rows(10));
         plugins.tenant_limits.insert(tacoma, rows(20));
-        plugins.tenant_limits.insert("Zava Retail Spokane".to_owned(), rows(300));
+        plugins.tenant_limits.insert("Spokane".to_owned(), rows(300));
     })
     .await;
     for (who, stores, tool, count) in [
@@ -144,23 +144,26 @@ async fn a_table_outside_the_grant_is_not_there() {
 #[tokio::test]
 async fn what_may_be_read_is_what_is_told_of() {
     let app = app(|plugins| {
-        plugins.grants.insert("sales".to_owned(), Grant { tables: words(["retail.stores"]), ..Grant::default() });
+        plugins.grants.insert(
+            "sales".to_owned(),
+            Grant { tables: words(["retail.stores", "retail.orders"]), ..Grant::default() },
+        );
     })
     .await;
     let told = |table: &str| json!({ "table_names": [table] });
     let known = ask(&app, "seattle", "get_multiple_table_schemas", None, told("retail.stores")).await.expect("a table");
     assert!(known.to_string().contains("store_name"), "{known}");
-    assert!(!known.to_string().contains("retail.orders"), "{known}");
-    let outside = ask(&app, "seattle", "get_multiple_table_schemas", None, told("retail.orders")).await;
+    assert!(!known.to_string().contains("retail.customers"), "{known}");
+    let outside = ask(&app, "seattle", "get_multiple_table_schemas", None, told("retail.customers")).await;
     let absent = ask(&app, "seattle", "get_multiple_table_schemas", None, told("retail.nothing")).await;
     let text = |it: Result<Value, (Code, String)>| it.map_or_else(|e| e.1, |it| it.to_string());
-    assert_eq!(text(outside).replace("retail.orders", "retail.nothing"), text(absent));
+    assert_eq!(text(outside).replace("retail.customers", "retail.nothing"), text(absent));
 }
 
 #[tokio::test]
 async fn a_plugin_is_there_for_its_tenants_only() {
     let app = app(|plugins| {
-        let tenants = words(["Zava Retail Seattle", "Zava Retail Tacoma", "Nobody's"]);
+        let tenants = words(["Seattle", "Tacoma", "Nobody's"]);
         plugins.grants.insert("echo".to_owned(), Grant { tenants, ..Grant::default() });
     })
     .await;
@@ -210,4 +213,33 @@ async fn what_cannot_work_is_refused_at_once_with_every_reason() {
     ] {
         assert!(fault.contains(part), "{fault} does not say {part:?}");
     }
+}
+
+#[tokio::test]
+async fn what_calls_used_is_shown_beside_the_bounds() {
+    let app = app(|_| {}).await;
+    for _ in 0..3 {
+        neighbour_answers(&app).await;
+    }
+    let state = tempfile::tempdir().expect("a directory");
+    app.host.plugins.published().accounts().write(state.path()).expect("written");
+    let inspect = |form: &[&str]| {
+        let mut command = std::process::Command::new(binary());
+        command.env_remove("DATABASE_URL").env("ROWHOUSE_STATE", state.path()).args(["plugin", "inspect", "echo"]);
+        let output = command.args(form).arg("--plugins").arg(app.plugins.path()).output().expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let told: Value = serde_json::from_str(&inspect(&["--json"])).expect("JSON");
+    let envelope = &told["envelope"];
+    assert_eq!((&envelope["usage"]["calls"], &envelope["limits"]["cpu_ms"]), (&json!(3), &json!(2_000)), "{told}");
+    assert!(envelope["usage"]["used"]["memory"]["max"].as_u64().is_some_and(|bytes| bytes > 0), "{told}");
+    assert_eq!((&told["wants"]["sql"], &told["wants"]["embedding"]), (&json!("granted"), &json!("idle")), "{told}");
+    let text = inspect(&[]);
+    for part in ["granted, not wanted", "every table the policy allows", "95 % used", "calls      3 since host"] {
+        assert!(text.contains(part), "{text}");
+    }
+    // Sizes and codes, and nothing of a call.
+    let file = std::fs::read_to_string(Accounts::path(state.path())).expect("the file");
+    assert!(["pokane", "still here", "text"].iter().all(|word| !file.contains(word)), "{file}");
 }

@@ -105,7 +105,10 @@ pub(crate) async fn run(rounds: u32) {
     })
     .await;
     let app = Arc::new(app);
-    println!("{:<26} {:>10} {:>10} {:>8}   (a neighbour's calls, beside {HOSTILE} hostile callers)", "", "p50 us", "p99 us", "p99 x");
+    println!(
+        "{:<26} {:>10} {:>10} {:>8}   (a neighbour's calls, beside {HOSTILE} hostile callers)",
+        "", "p50 us", "p99 us", "p99 x"
+    );
     let mut alone = None;
     for (what, tool, arguments) in deeds() {
         let hostile = (what != "nobody").then_some((tool, arguments));

@@ -33,7 +33,9 @@ pub(crate) enum PluginCommand {
     ///
     /// Use is what a host with this state directory wrote last. It is compared with the plugin of the same name in the plugin directory, where there is one. Exit code 1: this host
     /// would refuse it, and why is the last line.
-    #[command(after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d\n          rowhouse plugin inspect sales")]
+    #[command(
+        after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d\n          rowhouse plugin inspect sales"
+    )]
     Inspect {
         /// The component, whose name without the ending is the plugin's; or the name of one in the plugin directory.
         #[arg(value_name = "FILE or NAME")]

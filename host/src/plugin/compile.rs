@@ -200,20 +200,17 @@ fn load(engine: &Engine, code: &[u8]) -> Result<Component, BoxError> {
     // SAFETY: the bytes came from our own compiler, either just now through a pipe or from a file whose MAC, under a
     // key in a directory only we may enter, was checked on these very bytes.
     #[expect(unsafe_code, reason = "native code is mapped as it is; see the module's documentation for why it is ours")]
-    let component = unsafe { Component::deserialize(engine, code) }?;
+    let component = unsafe { Component::deserialize(engine, code) }.map_err(|e| worded(&format!("{e:#}")))?;
     // Otherwise the first call would pay for it.
     component.initialize_copy_on_write_image()?;
     Ok(component)
 }
 
-/// The compiler's words; in ours, where a component has more inside than its place in the pool.
+/// Why code that our own compiler made is not taken: it has more inside than its place in the pool.
 fn worded(said: &str) -> String {
-    if !said.contains("pooling allocator") && !said.contains("exceeds the limit of") && !said.contains("maximum of") {
-        return said.to_owned();
-    }
     let (instances, memories, tables) = (pool::INSTANCES, pool::MEMORIES, pool::TABLES);
     let most = format!("{instances} instances, {memories} memories of {} MiB", pool::MEMORY >> 20);
-    format!("it is larger inside than a component may be ({most}, {tables} tables of {}): {said}", pool::TABLE_ELEMENTS)
+    format!("a component may have {most}, {tables} tables of {} elements inside: {said}", pool::TABLE_ELEMENTS)
 }
 
 /// What the compiler process does: bound itself, read a component from standard input, write native code to
@@ -229,7 +226,7 @@ pub fn work(cpu_seconds: u64, memory: u64, fuel: bool) -> Result<(), BoxError> {
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     // One slot: nothing runs here, and the settings of the compiled code do not depend on it.
     let engine = Engine::new(&engine::config(1, fuel))?;
-    let code = engine.precompile_component(&bytes).map_err(|e| worded(&format!("{e:#}")))?;
+    let code = engine.precompile_component(&bytes).map_err(|e| format!("{e:#}"))?;
     std::io::stdout().lock().write_all(&code)?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub fn tight(plan: &mut Plan) {
     limits.cpu_ms = 500;
     limits.host_calls = 20_000;
     limits.statements = 20;
-    limits.database_ms = 300;
+    limits.database_ms = 2_000;
     limits.handles = 8;
     limits.argument_bytes = 8 << 10;
     limits.transfer_bytes = 1 << 20;
@@ -43,7 +43,7 @@ fn with_the_contract() -> Vec<Deed> {
         Deed("answers a little over", "huge_answer", json!({ "bytes": 300_000 }), "PLUGIN_ANSWER", "300000 bytes"),
         Deed("answers with 10,000 parts", "unruly", unruly("parts", 10_000), "PLUGIN_ANSWER", "10000 parts"),
         Deed("answers with 1,000 large parts", "unruly", unruly("large_parts", 1_000), "PLUGIN_ANSWER", ""),
-        Deed("hides 300 KB behind a word", "unruly", unruly("wordy", 300_000), "PLUGIN_ANSWER", "300008 bytes"),
+        Deed("hides 300 KB behind a word", "unruly", unruly("wordy", 300_000), "PLUGIN_ANSWER", "300013 bytes"),
         Deed("answers with nested JSON", "unruly", unruly("nested", 400_000), "PLUGIN_NESTING", "deeper than 20"),
         Deed("opens and never closes", "unruly", unruly("unbalanced", 100_000), "PLUGIN_NESTING", "deeper than 20"),
         Deed("makes up a MIME type", "unruly", unruly("mime", 100_000), "PLUGIN_CONTRACT", "MIME type is none"),
@@ -65,7 +65,7 @@ fn with_the_contract() -> Vec<Deed> {
         Deed("hoards statements under way", "unruly", unruly("hoard", 20), "PLUGIN_HANDLES", "more than 8 row sets"),
         Deed("lets go of each at once", "unruly", unruly("let_go", 21), "PLUGIN_STATEMENTS", "more than 20 statements"),
         Deed("waits twice for one", "unruly", unruly("wait_twice", 1), "QUERY_INVALID", "waited for already"),
-        Deed("keeps the database busy", "unruly", unruly("busy", 4), "PLUGIN_DATABASE_TIME", "more than 300 ms"),
+        Deed("keeps the database busy", "unruly", unruly("busy", 4), "PLUGIN_DATABASE_TIME", "more than 2000 ms"),
         Deed("binds a huge parameter", "unruly", unruly("parameters", 900_000), "QUERY_", ""),
         Deed("asks from the bottom of its stack", "unruly", unruly("dive", 1_000), "QUERY_REJECTED", ""),
         Deed("dives deeper than its stack", "unruly", unruly("dive", 1_000_000), "PLUGIN_TRAPPED", "too deep"),
@@ -216,26 +216,23 @@ pub fn deeds() -> Vec<Deed> {
     deeds
 }
 
-/// Call a guest, and hold what comes to what the collection says.
-pub async fn check(app: &App, Deed(what, guest, arguments, code, part): &Deed) {
+/// Call a guest, and hold what comes to what the collection says: the difference, where there is one.
+pub async fn check(app: &App, Deed(what, guest, arguments, code, part): &Deed) -> Option<String> {
     let reply = soon(app.post("seattle", guest, arguments.clone())).await;
     let (result, error) = (&reply["result"], &reply["result"]["_meta"]["rowhouse/error"]);
     let text = result["content"][0]["text"].as_str().unwrap_or_default();
     let got = error["code"].as_str().unwrap_or(ANSWERED);
-    let shown: String = text.chars().take(500).collect();
-    assert!(
-        got == *code || (code.ends_with('_') && got.starts_with(code)),
-        "{guest} {what}: {got}, not {code}: {shown}"
-    );
-    assert!(text.contains(part), "{guest} {what}: {shown:?} does not say {part:?}");
-    assert!(text.len() < 6_000, "{guest} {what}: {} bytes", text.len());
     let blames = got.starts_with("PLUGIN_");
-    assert_eq!(error["blame"] == "plugin", blames, "{guest} {what}: {error}");
-    if blames {
-        // By name and version, whichever of its tools it was.
-        let named = [format!("the plugin `{guest}` 0.1.0"), format!("the plugin `{guest}` 6.6.6")];
-        assert!(named.iter().any(|named| text.contains(named)), "{guest} {what}: {shown:?} blames nobody");
-    }
+    // By name and version, whichever of its tools it was.
+    let named = [format!("the plugin `{guest}` 0.1.0"), format!("the plugin `{guest}` 6.6.6")];
+    let holds = (got == *code || (code.ends_with('_') && got.starts_with(code)))
+        && text.contains(part)
+        // No error is an amplifier.
+        && text.len() < 6_000
+        && (error["blame"] == "plugin") == blames
+        && (!blames || named.iter().any(|named| text.contains(named)));
+    let shown: String = text.chars().take(300).collect();
+    (!holds).then(|| format!("{guest} {what}: {got}, not {code} {part:?}: {} bytes: {shown}", text.len()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,11 +241,13 @@ async fn every_deed_has_its_code_and_the_neighbour_answers() {
     let neighbour = Neighbour::beside(&app);
     let deeds = deeds();
     assert!(deeds.len() >= 50, "{}", deeds.len());
+    let mut differ = Vec::new();
     for deed in &deeds {
-        check(&app, deed).await;
+        differ.extend(check(&app, deed).await);
         neighbour.was_answered().await;
     }
     neighbour.leave().await;
+    assert!(differ.is_empty(), "{differ:#?}");
     assert_eq!(app.host.traffic.running(), 0, "every place was given back");
     // Each is counted for the version that did it, by its code.
     let accounts = app.host.plugins.published().accounts();

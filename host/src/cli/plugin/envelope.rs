@@ -28,30 +28,36 @@ impl<'a> Envelope<'a> {
 
     pub(super) fn print(&self, inspected: &Inspected) {
         for (index, (what, wanted)) in inspected.wants(self.grant).into_iter().enumerate() {
-            let (head, said) = (if index == 0 { "wants" } else { "" }, match wanted {
-                Wanted::Granted => "granted",
-                Wanted::Denied => "DENIED",
-                Wanted::Idle => "granted, not wanted",
-            });
+            let (head, said) = (
+                if index == 0 { "wants" } else { "" },
+                match wanted {
+                    Wanted::Granted => "granted",
+                    Wanted::Denied => "DENIED",
+                    Wanted::Idle => "granted, not wanted",
+                },
+            );
             println!("  {head:<10} {what:<28} {said}");
         }
-        for (head, names, all) in [
-            ("reads", &self.grant.tables, "every table the policy allows"),
-            ("tenants", &self.grant.tenants, "all"),
-        ] {
+        for (head, names, all) in
+            [("reads", &self.grant.tables, "every table the policy allows"), ("tenants", &self.grant.tenants, "all")]
+        {
             let names = names.as_ref().map(|names| names.iter().cloned().collect::<Vec<_>>().join(", "));
             println!("  {head:<10} {}", names.unwrap_or_else(|| all.to_owned()));
         }
         let used = |name: &str| self.account.and_then(|it| it.used.get(name)).filter(|_| self.counts(name));
         for (index, (name, bound)) in self.limits.iter().filter(|(name, _)| self.counts(name)).enumerate() {
-            let use_of = used(name).map_or(String::new(), |share| format!("  95 % used {}, most {}", share.p95, share.max));
+            let use_of =
+                used(name).map_or(String::new(), |share| format!("  95 % used {}, most {}", share.p95, share.max));
             println!("  {:<10} {name:<17} {bound:>12}{use_of}", if index == 0 { "envelope" } else { "" });
         }
         match (self.account, self.accounts) {
             (Some(it), Some(all)) => {
                 let failed: Vec<String> = it.failed.iter().map(|(code, n)| format!("{code} {n}")).collect();
                 let failed = if failed.is_empty() { "none".to_owned() } else { failed.join(", ") };
-                println!("  {:<10} {} since host {} serves it; use is of the last {}", "calls", it.calls, all.host, it.recent_calls);
+                println!(
+                    "  {:<10} {} since host {} serves it; use is of the last {}",
+                    "calls", it.calls, all.host, it.recent_calls
+                );
                 println!("  {:<10} {failed}", "failed");
                 println!("  {:<10} {} ago", "as of", age(all.written));
             }
@@ -64,8 +70,12 @@ impl<'a> Envelope<'a> {
     }
 
     pub(super) fn json(&self) -> Value {
-        let limits: serde_json::Map<String, Value> =
-            self.limits.iter().filter(|(name, _)| self.counts(name)).map(|(name, bound)| ((*name).to_owned(), json!(bound))).collect();
+        let limits: serde_json::Map<String, Value> = self
+            .limits
+            .iter()
+            .filter(|(name, _)| self.counts(name))
+            .map(|(name, bound)| ((*name).to_owned(), json!(bound)))
+            .collect();
         json!({
             "tables": self.grant.tables,
             "tenants": self.grant.tenants,
