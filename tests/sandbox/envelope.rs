@@ -199,7 +199,7 @@ async fn what_cannot_work_is_refused_at_once_with_every_reason() {
     plugins.limits.memory = 1 << 30;
     plugins.limits.wall_ms = 0;
     plugins.tenant_limits.insert("Seattle".to_owned(), rows(0));
-    let limits = LimitsPart { instances: Some(17), ..LimitsPart::default() };
+    let limits = LimitsPart { instances: Some(65), ..LimitsPart::default() };
     plugins.grants.insert("sales".to_owned(), Grant { limits, tables: words(["orders"]), ..Grant::default() });
     let state = tempfile::tempdir().expect("a directory");
     let opened = rowhouse::plugin::open(&plugins, false, binary(), state.path(), CancellationToken::new()).await;
@@ -208,7 +208,7 @@ async fn what_cannot_work_is_refused_at_once_with_every_reason() {
         "plugins.limits.memory = 1073741824: it can be 65536 to 268435456",
         "plugins.limits.wall_ms = 0: it can be 1 to",
         "plugins.tenant_limits.\"Seattle\".rows = 0",
-        "plugins.grants.sales.limits.instances = 17: it can be 1 to 16",
+        "plugins.grants.sales.limits.instances = 65: it can be 1 to 64",
         "plugins.grants.sales.tables: \"orders\" is no table",
     ] {
         assert!(fault.contains(part), "{fault} does not say {part:?}");

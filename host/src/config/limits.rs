@@ -9,8 +9,9 @@ pub mod pool {
     pub const MEMORY: usize = 256 << 20;
     /// Elements of one table. StarlingMonkey needs 7,702.
     pub const TABLE_ELEMENTS: usize = 20_000;
-    /// Core instances inside one component. Guests of one module are four with their adapters, the interpreters ten.
-    pub const INSTANCES: u32 = 16;
+    /// Core instances inside one component. Guests of one module are four with their adapters; CPython with its libraries
+    /// is 38.
+    pub const INSTANCES: u32 = 64;
     /// Linear memories inside one component. QuickJS has three.
     pub const MEMORIES: u32 = 4;
     /// Tables inside one component.
