@@ -44,8 +44,6 @@ pub struct Host {
     pub catalog: ArcSwap<Catalog>,
     /// Who did what.
     pub audit: Audit,
-    /// What one call may use.
-    pub limits: Limits,
     /// What lasts from one round of a call to the next.
     pub seal: Seal,
 }
@@ -65,6 +63,16 @@ pub struct Request {
     pub listener: Option<Arc<dyn Listener>>,
     /// Fires when the caller leaves.
     pub cancelled: CancellationToken,
+}
+
+/// What a caller sent, small and flat enough to be looked at.
+struct Given<'a> {
+    /// An object.
+    arguments: Value,
+    /// The same, as JSON.
+    text: String,
+    /// What the call may use.
+    limits: &'a Limits,
 }
 
 /// What a client sends back to a call that asked: in the first round, nothing.
@@ -103,11 +111,10 @@ impl Host {
         let found = published.find(&request.tool).cloned();
         let (plugin, tool) = found.ok_or_else(|| self.absent(who, &request, ""))?;
         let mut turn = Turn::of(who, &plugin, tool.name.clone(), &request);
-        let errand = |arguments: Map<String, Value>| {
-            let arguments = Value::Object(arguments);
-            tool.check_arguments(&arguments)?;
-            let round = turn.begin(&self.seal, resumed, self.limits.rounds)?;
-            Ok(Call { tool: Arc::clone(&tool), arguments: arguments.to_string(), round })
+        let errand = |given: Given<'_>| {
+            tool.check_arguments(&given.arguments)?;
+            let round = turn.begin(&self.seal, resumed, given.limits.rounds)?;
+            Ok(Call { tool: Arc::clone(&tool), arguments: given.text, round })
         };
         let properties = tool.input_schema.get("properties").and_then(Value::as_object);
         let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
@@ -129,9 +136,9 @@ impl Host {
         let found = published.prompt(&request.tool).map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
         let (plugin, prompt) = found.ok_or_else(|| self.absent(who, &request, PROMPT))?;
         let mut turn = Turn::of(who, &plugin, prompt.item(), &request);
-        let errand = |arguments: Map<String, Value>| {
-            let arguments = prompt.take(arguments)?;
-            let round = turn.begin(&self.seal, resumed, self.limits.rounds)?;
+        let errand = |given: Given<'_>| {
+            let arguments = prompt.take(given.arguments)?;
+            let round = turn.begin(&self.seal, resumed, given.limits.rounds)?;
             Ok(Fill { prompt: Arc::clone(&prompt), arguments, round })
         };
         let known = |name: &str| prompt.arguments.iter().any(|argument| argument.name == name);
@@ -149,7 +156,7 @@ impl Host {
         let found = published.resource(&uri).map(|(plugin, resource)| (Arc::clone(plugin), Arc::clone(resource)));
         let (plugin, resource) = found.ok_or_else(|| self.absent(who, &request, RESOURCE))?;
         request.arguments = Map::from_iter([("uri".to_owned(), Value::from(uri.as_str()))]);
-        let errand = |_| Ok(Read { resource: Arc::clone(&resource), uri });
+        let errand = |_: Given<'_>| Ok(Read { resource: Arc::clone(&resource), uri });
         self.serve(who, request, &plugin, resource.item(), |_| true, errand).await
     }
 
@@ -190,9 +197,9 @@ impl Host {
                 None => Err(CallError::new(Code::Validation, "there is no such argument to complete")),
             };
         };
-        let errand = |given: Map<String, Value>| {
-            let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
-            let given = given.into_iter().filter_map(text).collect();
+        let errand = |given: Given<'_>| {
+            let texts = given.arguments.as_object().into_iter().flatten();
+            let given = texts.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
             Ok(Complete { of, argument, value, given })
         };
         self.serve(who, request, &plugin, item, |_| true, errand).await
@@ -206,19 +213,21 @@ impl Host {
         plugin: &Arc<Loaded>,
         item: String,
         known: impl Fn(&str) -> bool,
-        errand: impl FnOnce(Map<String, Value>) -> Result<E, CallError>,
+        errand: impl FnOnce(Given<'_>) -> Result<E, CallError>,
     ) -> Result<E::Outcome, CallError>
     where
         E: Errand,
         E::Outcome: Weighed,
     {
         let began = Instant::now();
-        let deadline = began + Duration::from_millis(self.limits.wall_ms);
         let permit = self.permit(who, &request, plugin, &item)?;
+        let limits = plugin.limits_for(&permit);
+        let deadline = began + Duration::from_millis(limits.wall_ms);
         let pass = self.pass(&permit, &request, deadline).await?;
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
-        let bounds = Bounds { rows: self.limits.rows, bytes: self.limits.row_bytes, time };
+        let database = Duration::from_millis(limits.database_ms);
+        let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
             let record = Record::open(&self.audit, &permit, plugin, &request.id, began, deadline).await?;
@@ -232,7 +241,9 @@ impl Host {
             }
         };
         record.keep_arguments(known, &request.arguments);
-        let outcome = match errand(request.arguments) {
+        let arguments = Value::Object(request.arguments);
+        let admitted = plugin.admit(&item, &arguments, &limits);
+        let outcome = match admitted.and_then(|text| errand(Given { arguments, text, limits: &limits })) {
             Err(mistake) => Err(mistake),
             Ok(errand) => {
                 let facts = CallFacts {
@@ -242,6 +253,7 @@ impl Host {
                     catalog: self.catalog.load_full(),
                     listener: request.listener,
                     deadline,
+                    limits,
                     now: now(),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));

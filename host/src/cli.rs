@@ -132,6 +132,8 @@ pub(crate) enum Command {
         cpu_seconds: u64,
         #[arg(long)]
         memory: u64,
+        #[arg(long)]
+        fuel: bool,
     },
 }
 

@@ -26,6 +26,8 @@ pub enum Blame {
 pub enum Code {
     /// The arguments do not fit the tool's schema, or make no sense.
     Validation,
+    /// The arguments are larger, or nested deeper, than a call's may be.
+    Arguments,
     /// No valid proof of who is calling.
     Authentication,
     /// The caller is known and may not do this.
@@ -61,16 +63,26 @@ pub enum Code {
     PluginDeadline,
     /// The plugin computed longer than a call may.
     PluginCpu,
-    /// The plugin asked for more memory or tables than a call may have.
+    /// The plugin used more fuel than a call may.
+    PluginFuel,
+    /// The plugin asked for more memory than a call may have.
     PluginMemory,
+    /// The plugin asked for a larger table than a call may have.
+    PluginTables,
+    /// The component has more instances, memories or tables inside than one may have.
+    PluginInstances,
     /// The plugin called the host more often than a call may.
     PluginHostCalls,
     /// The plugin ran more statements than a call may.
     PluginStatements,
+    /// The plugin's statements held connections for longer than those of a call may.
+    PluginDatabaseTime,
     /// The plugin held more handles than a call may.
     PluginHandles,
     /// The plugin moved more data across the wall, or answered with more, than a call may.
     PluginAnswer,
+    /// The plugin answered with JSON that is nested deeper than an answer may be.
+    PluginNesting,
     /// The plugin answered with something its own description does not allow.
     PluginContract,
     /// The plugin reached for a capability it was not given.
@@ -85,8 +97,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the manual and for the test that keeps the manual whole.
-    pub const ALL: [Code; 28] = [
+    pub const ALL: [Code; 34] = [
         Code::Validation,
+        Code::Arguments,
         Code::Authentication,
         Code::Authorization,
         Code::RequestState,
@@ -104,11 +117,16 @@ impl Code {
         Code::PluginStack,
         Code::PluginDeadline,
         Code::PluginCpu,
+        Code::PluginFuel,
         Code::PluginMemory,
+        Code::PluginTables,
+        Code::PluginInstances,
         Code::PluginHostCalls,
         Code::PluginStatements,
+        Code::PluginDatabaseTime,
         Code::PluginHandles,
         Code::PluginAnswer,
+        Code::PluginNesting,
         Code::PluginContract,
         Code::PluginDenied,
         Code::Cancelled,
@@ -120,6 +138,7 @@ impl Code {
     pub const fn as_str(self) -> &'static str {
         match self {
             Code::Validation => "VALIDATION_ERROR",
+            Code::Arguments => "ARGUMENTS_LIMIT",
             Code::Authentication => "AUTHENTICATION_ERROR",
             Code::Authorization => "AUTHORIZATION_ERROR",
             Code::RequestState => "REQUEST_STATE",
@@ -137,11 +156,16 @@ impl Code {
             Code::PluginStack => "PLUGIN_STACK",
             Code::PluginDeadline => "PLUGIN_DEADLINE",
             Code::PluginCpu => "PLUGIN_CPU",
+            Code::PluginFuel => "PLUGIN_FUEL",
             Code::PluginMemory => "PLUGIN_MEMORY",
+            Code::PluginTables => "PLUGIN_TABLES",
+            Code::PluginInstances => "PLUGIN_INSTANCES",
             Code::PluginHostCalls => "PLUGIN_HOST_CALLS",
             Code::PluginStatements => "PLUGIN_STATEMENTS",
+            Code::PluginDatabaseTime => "PLUGIN_DATABASE_TIME",
             Code::PluginHandles => "PLUGIN_HANDLES",
             Code::PluginAnswer => "PLUGIN_ANSWER",
+            Code::PluginNesting => "PLUGIN_NESTING",
             Code::PluginContract => "PLUGIN_CONTRACT",
             Code::PluginDenied => "PLUGIN_DENIED",
             Code::Cancelled => "CANCELLED",
@@ -154,6 +178,7 @@ impl Code {
     pub const fn blame(self) -> Blame {
         match self {
             Code::Validation
+            | Code::Arguments
             | Code::Authentication
             | Code::Authorization
             | Code::RateLimited
@@ -171,11 +196,16 @@ impl Code {
             | Code::PluginStack
             | Code::PluginDeadline
             | Code::PluginCpu
+            | Code::PluginFuel
             | Code::PluginMemory
+            | Code::PluginTables
+            | Code::PluginInstances
             | Code::PluginHostCalls
             | Code::PluginStatements
+            | Code::PluginDatabaseTime
             | Code::PluginHandles
             | Code::PluginAnswer
+            | Code::PluginNesting
             | Code::PluginContract
             | Code::PluginDenied => Blame::Plugin,
             Code::Database | Code::Overloaded | Code::Internal => Blame::Host,

@@ -1,10 +1,11 @@
 //! `rowhouse plugin`: what would be served, what one component wants, who signed it.
 
 mod author;
+mod envelope;
 mod show;
 
 use crate::config::Settings;
-use crate::plugin::{self, Loaded, Registry};
+use crate::plugin::{self, Accounts, Loaded, Registry};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use std::fs;
@@ -28,13 +29,17 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
-    /// What one component is: digest, signature, imports, exports, producers, tools, and what would change.
+    /// What one component is: digest, signature, imports, exports, producers, tools, and what would change; what it wants
+    /// against what it is granted, its bounds, and how much of them its latest calls used.
     ///
-    /// It is compared with the plugin of the same name in the plugin directory, where there is one. Exit code 1: this host
+    /// Use is what a host with this state directory wrote last. It is compared with the plugin of the same name in the plugin directory, where there is one. Exit code 1: this host
     /// would refuse it, and why is the last line.
-    #[command(after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d")]
+    #[command(
+        after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d\n          rowhouse plugin inspect sales"
+    )]
     Inspect {
-        /// The component. Its name, without the ending, is the plugin's.
+        /// The component, whose name without the ending is the plugin's; or the name of one in the plugin directory.
+        #[arg(value_name = "FILE or NAME")]
         file: PathBuf,
         /// With the schemas of its tools.
         #[arg(long)]
@@ -85,7 +90,7 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
             let registry = open(settings, settings.plugins.directory.clone(), compiler).await?;
             let published = registry.published();
             if json {
-                show::list_json(&published)
+                show::list_json(&published, &settings.plugins, accounts(settings).as_ref())
             } else {
                 show::list(&published)
             }
@@ -107,6 +112,9 @@ async fn open(settings: &Settings, directory: PathBuf, compiler: PathBuf) -> Res
 }
 
 async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: bool, json: bool) -> Result<ExitCode> {
+    let there = settings.plugins.directory.join(file.with_added_extension("wasm"));
+    let by_name = !file.exists() && file.components().count() == 1 && there.is_file();
+    let file = if by_name { there.as_path() } else { file };
     let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let inspected = plugin::inspect(&bytes).map_err(|e| anyhow!("{}: {e}", file.display()))?;
     let name = file.file_stem().and_then(|stem| stem.to_str()).context("the file needs a name that is text")?;
@@ -129,8 +137,10 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
         _ => None,
     };
     let refused = proved.refused.get(name).cloned();
+    let accounts = accounts(settings);
     let shown = show::Shown {
         name,
+        envelope: envelope::Envelope::new(&settings.plugins, accounts.as_ref(), name, &inspected.digest),
         inspected: &inspected,
         proved: fresh.as_deref(),
         refused: refused.as_deref(),
@@ -146,6 +156,12 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
         show::inspect(&shown)
     }
     Ok(if refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What a host with this state directory wrote last. None is no fault: perhaps none ever served.
+fn accounts(settings: &Settings) -> Option<Accounts> {
+    let read = Accounts::read(&settings.state_dir());
+    read.inspect_err(|error| eprintln!("what plugins use could not be read: {error}")).ok().flatten()
 }
 
 /// What a new version does otherwise, a line each. Texts and schemas count: a model goes by them.

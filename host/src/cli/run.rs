@@ -31,8 +31,8 @@ impl Watcher for Progress {
 /// What stopped it; the chain is for the person at the terminal.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     // Before there is a runtime: the compiler process bounds its memory, threads' stacks included.
-    if let Command::Compile { cpu_seconds, memory } = cli.command {
-        plugin::work(cpu_seconds, memory).map_err(|e| anyhow::anyhow!(e))?;
+    if let Command::Compile { cpu_seconds, memory, fuel } = cli.command {
+        plugin::work(cpu_seconds, memory, fuel).map_err(|e| anyhow::anyhow!(e))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -9,6 +9,7 @@ use super::meter::Stop;
 use super::offer::{Prompt, PromptArgument, Resource, few};
 use super::state::CallState;
 use super::template::Pattern;
+use super::text;
 use super::tool::{Annotations, Tool};
 use crate::config::Limits;
 use crate::error::BoxError;
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
 const MAX_TOOLS: usize = 100;
+
+/// Bytes of a version: `1.2.3-rc.1+build` and room.
+const MAX_VERSION: usize = 64;
 
 /// All a plugin says.
 pub(super) struct Said {
@@ -70,7 +74,7 @@ async fn ask(name: &str, exports: &Exports, limits: &Limits, wasi: bool) -> Resu
     };
     match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
         Ok(Ok(said)) => Ok(said),
-        Ok(Err(error)) => Err(blame(name, &error).to_string().into()),
+        Ok(Err(error)) => Err(blame(name, None, &error).to_string().into()),
         Err(_) => Err(format!("took longer than {} ms", limits.wall_ms).into()),
     }
 }
@@ -78,9 +82,13 @@ async fn ask(name: &str, exports: &Exports, limits: &Limits, wasi: bool) -> Resu
 fn understand(file: &str, raw: Raw) -> Result<Said, BoxError> {
     let info = raw.info;
     if info.name.replace('_', "-") != file.replace('_', "-") {
-        return Err(
-            format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into()
-        );
+        let name = text::line(&info.name, 64);
+        return Err(format!("it calls itself {name:?}; grants go by the file's name, so the two must agree").into());
+    }
+    let versions = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
+    if info.version.is_empty() || info.version.len() > MAX_VERSION || !info.version.chars().all(versions) {
+        let version = text::line(&info.version, MAX_VERSION);
+        return Err(format!("it calls its version {version:?}; write a semantic version, like 1.2.3").into());
     }
     if info.tools.len() > MAX_TOOLS {
         return Err(format!("it declares {} tools; at most {MAX_TOOLS} are accepted", info.tools.len()).into());
@@ -179,7 +187,7 @@ fn once<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Result<(), BoxE
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(format!("it declares the {kind} `{name}` twice").into());
+            return Err(format!("it declares the {kind} `{}` twice", text::line(name, 64)).into());
         }
     }
     Ok(())

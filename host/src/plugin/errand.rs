@@ -4,9 +4,10 @@
 use super::bindings::exports::rowhouse::plugin::{dialogue as wit, prompt_dialogue, prompts, resources, tools};
 use super::bindings::rowhouse::plugin::types::{SqlError, SqlErrorCode};
 use super::dialogue::{self, Ended, Round};
+use super::nesting::deeper_than;
 use super::offer::{Prompt, Resource, VIEW};
 use super::run::{Errand, Fault, Guest};
-use super::state::CallState;
+use super::text;
 use super::tool::{Answer, Part, Tool};
 use crate::error::{CallError, Code};
 use serde_json::Value;
@@ -36,8 +37,8 @@ impl Errand for Call {
     }
 
     async fn run(&self, guest: &mut Guest<'_>) -> Result<Ended<Answer>, Fault> {
-        let Guest { plugin, store, instance } = guest;
-        let lie = |what: &str| broke(&format!("the tool `{}`", self.tool.name), what);
+        let whose = format!("the tool `{}` of {}", self.tool.name, guest.plugin.called());
+        let Guest { plugin, store, instance, .. } = &mut *guest;
         let outcome = match plugin.exports.dialogue(store, instance)? {
             Some(found) => {
                 let round = dialogue::round(&self.round);
@@ -49,8 +50,8 @@ impl Errand for Call {
             }
         };
         match outcome.map_err(given_up)? {
-            wit::Outcome::Done(said) => Ok(Ended::Done(answer(&self.tool, said, store.data_mut())?)),
-            wit::Outcome::Ask(ask) => Ok(Ended::Asks(dialogue::ask(ask).map_err(lie)?)),
+            wit::Outcome::Done(said) => Ok(Ended::Done(answer(&self.tool, &whose, said, guest)?)),
+            wit::Outcome::Ask(ask) => Ok(Ended::Asks(dialogue::ask(ask).map_err(|what| broke(&whose, what))?)),
         }
     }
 }
@@ -90,9 +91,10 @@ impl Errand for Fill {
     }
 
     async fn run(&self, guest: &mut Guest<'_>) -> Result<Ended<Filled>, Fault> {
-        let Guest { plugin, store, instance } = guest;
+        let Guest { plugin, store, instance, .. } = &mut *guest;
         let name = &self.prompt.name;
-        let lie = |what: &str| broke(&format!("the prompt `{name}`"), what);
+        let whose = format!("the prompt `{name}` of {}", plugin.called());
+        let lie = |what: &str| broke(&whose, what);
         let outcome = if let Some(found) = plugin.exports.prompt_dialogue(store, instance)? {
             let round = dialogue::round(&self.round);
             found.call_get(&mut *store, name, &self.arguments, &round).await?
@@ -102,10 +104,11 @@ impl Errand for Fill {
             return Err(lie("is not exported").into());
         };
         match outcome.map_err(given_up)? {
-            prompt_dialogue::Outcome::Done(filled) => Ok(Ended::Done(Filled {
-                description: filled.description,
-                messages: filled.messages.into_iter().map(message).collect(),
-            })),
+            prompt_dialogue::Outcome::Done(filled) => {
+                let messages: Vec<_> = filled.messages.into_iter().map(message).collect();
+                bounded(&whose, messages.iter().map(|(_, part)| part), 0, guest)?;
+                Ok(Ended::Done(Filled { description: filled.description, messages }))
+            }
             prompt_dialogue::Outcome::Ask(ask) => Ok(Ended::Asks(dialogue::ask(ask).map_err(lie)?)),
         }
     }
@@ -152,18 +155,20 @@ impl Errand for Read {
     }
 
     async fn run(&self, guest: &mut Guest<'_>) -> Result<Content, Fault> {
-        let Guest { plugin, store, instance } = guest;
-        let lie = |what: &str| broke(&format!("the resource `{}`", self.resource.uri), what);
+        let Guest { plugin, store, instance, .. } = &mut *guest;
+        let whose = format!("the resource `{}` of {}", self.resource.uri, plugin.called());
+        let lie = |what: &str| broke(&whose, what);
         let found = plugin.exports.resources(store, instance)?.ok_or_else(|| lie("is not exported"))?;
         let content = found.call_read(&mut *store, &self.uri).await?.map_err(given_up)?;
         // What a client shows in a frame was declared as a view.
         if (content.mime_type == VIEW) != (self.resource.mime_type == VIEW) {
             return Err(lie("has another MIME type than it declared").into());
         }
-        let body = match content.body {
-            resources::Body::Text(text) => Body::Text(text),
-            resources::Body::Bytes(bytes) => Body::Bytes(bytes),
+        let (bytes, body) = match content.body {
+            resources::Body::Text(text) => (text.len(), Body::Text(text)),
+            resources::Body::Bytes(bytes) => (bytes.len(), Body::Bytes(bytes)),
         };
+        bounded(&whose, [].into_iter(), bytes, guest)?;
         Ok(Content { mime_type: content.mime_type, body })
     }
 }
@@ -208,8 +213,9 @@ impl Errand for Complete {
     }
 
     async fn run(&self, guest: &mut Guest<'_>) -> Result<Values, Fault> {
-        let Guest { plugin, store, instance } = guest;
-        let lie = || broke(&format!("what completes `{}`", self.name()), "is not exported");
+        let Guest { plugin, store, instance, .. } = &mut *guest;
+        let whose = format!("what completes `{}` of {}", self.name(), plugin.called());
+        let lie = || broke(&whose, "is not exported");
         let said = match &self.of {
             Completed::Prompt(prompt) => {
                 let found = plugin.exports.prompts(store, instance)?.ok_or_else(lie)?;
@@ -231,29 +237,66 @@ fn broke(who: &str, what: &str) -> CallError {
     CallError::new(Code::PluginContract, format!("{who} {what}"))
 }
 
+/// Hold what leaves to the bounds of an answer: so many parts, so many bytes (`aside` are those of no part), and of a kind
+/// that a client takes.
+fn bounded<'a>(
+    whose: &str,
+    parts: impl Iterator<Item = &'a Part>,
+    aside: usize,
+    guest: &mut Guest<'_>,
+) -> Result<(), CallError> {
+    let too_much = |what: String| Err(CallError::new(Code::PluginAnswer, format!("{whose} answered with {what}")));
+    let (mut bytes, mut count) = (aside, 0);
+    for part in parts {
+        if let Some(fault) = part.fault() {
+            return Err(broke(whose, &format!("answered with a part whose {fault}")));
+        }
+        bytes += part.size();
+        count += 1;
+    }
+    guest.store.data_mut().answer_bytes = bytes;
+    let (parts, most) = (guest.limits.answer_parts as usize, guest.limits.answer_bytes);
+    if count > parts {
+        return too_much(format!("{count} parts; an answer may have {parts}"));
+    }
+    if bytes > most {
+        return too_much(format!("{bytes} bytes; an answer may have {most}"));
+    }
+    Ok(())
+}
+
 /// The guest's answer in the host's own terms, held to the tool's output schema.
-fn answer(tool: &Tool, answer: tools::Answer, state: &mut CallState) -> Result<Answer, CallError> {
-    let lie = |what: &str| broke(&format!("the tool `{}`", tool.name), what);
+fn answer(tool: &Tool, whose: &str, answer: tools::Answer, guest: &mut Guest<'_>) -> Result<Answer, CallError> {
+    let lie = |what: &str| broke(whose, what);
+    let mut aside = 0;
     let answer = match answer {
         tools::Answer::Rows(handle) => {
-            let rows = state.take_rows(handle).map_err(|_| lie("answered with rows it does not hold"))?;
-            let json = rows.to_json();
+            let rows = guest.store.data_mut().take_rows(handle);
+            let json = rows.map_err(|_| lie("answered with rows it does not hold"))?.to_json();
             let structured = serde_json::from_str(&json).map_err(CallError::internal)?;
             Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
         }
         tools::Answer::Structured(answer) => {
+            let most = guest.limits.json_depth;
+            if deeper_than(&answer.json, most) {
+                let text = format!("{whose} answered with JSON that nests deeper than {most} levels");
+                return Err(CallError::new(Code::PluginNesting, text));
+            }
             let structured: Value = serde_json::from_str(&answer.json)
                 .map_err(|e| lie("answered with text that is not JSON").because(e))?;
             if !structured.is_object() {
                 return Err(lie("answered with JSON that is not an object"));
             }
+            // With words of its own for models, the JSON comes beside them.
+            aside = answer.text.as_ref().map_or(0, |_| answer.json.len());
             Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
         }
         tools::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
         tools::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
     };
+    bounded(whose, answer.parts.iter(), aside, guest)?;
     match &answer.structured {
-        Some(structured) => tool.check_answer(structured)?,
+        Some(structured) => tool.check_answer(structured, &guest.plugin.called())?,
         None if tool.output_schema.is_some() => {
             return Err(lie("has an output schema and answered without structure"));
         }
@@ -273,13 +316,16 @@ fn part(part: tools::Part) -> Part {
 
 /// The plugin gave up, and said why.
 fn given_up(error: tools::ToolError) -> CallError {
-    let (code, text) = match error {
+    let (code, said) = match error {
         tools::ToolError::InvalidArguments(text) => (Code::Validation, text),
         tools::ToolError::NotFound(text) => (Code::NotFound, text),
         tools::ToolError::Failed(text) => (Code::ToolFailed, text),
         tools::ToolError::Sql(error) => (sql_code(&error), sql_text(&error)),
     };
-    CallError::new(code, &text[..text.floor_char_boundary(MAX_TEXT)])
+    // In lines, as its author wrote it; what would move a terminal's cursor is written out.
+    let lines: Vec<String> =
+        said[..said.floor_char_boundary(MAX_TEXT)].lines().map(|it| text::line(it, MAX_TEXT)).collect();
+    CallError::new(code, lines.join("\n"))
 }
 
 fn sql_code(error: &SqlError) -> Code {

@@ -8,9 +8,12 @@ use super::offer::{Prompt, Resource};
 use super::state::CallState;
 use super::tool::Tool;
 use super::trust::{self, Trust};
-use super::wasi;
-use crate::config::{Grant, Limits, Plugins};
+use super::usage::{Account, Usage};
+use super::{text, wasi};
+use crate::config::{Grant, Limits, LimitsPart, Plugins};
 use crate::error::BoxError;
+use crate::policy::Permit;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use wasmparser::component_types::ComponentEntityType;
@@ -19,7 +22,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 /// The package whose interfaces make up the contract, and the line of versions that links here.
-const PACKAGE: &str = "rowhouse:plugin/";
+pub(super) const PACKAGE: &str = "rowhouse:plugin/";
 const LINE: &str = "0.1";
 
 /// The step at which the compiler gives up.
@@ -48,7 +51,27 @@ pub struct Loaded {
     pub resources: Vec<Arc<Resource>>,
     pub(super) exports: Exports,
     pub(super) wasi: bool,
-    pub(super) limits: Limits,
+    /// What one of its calls may use.
+    pub limits: Limits,
+    /// What calls over one tenant's rows may use at most, by the tenant's name or id.
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    pub(super) usage: Usage,
+}
+
+impl Loaded {
+    /// What a call under this permit may use: this plugin's bounds and, of one tenant's rows, no more than that tenant's.
+    pub fn limits_for(&self, permit: &Permit) -> Limits {
+        let Some(tenant) = permit.tenant().filter(|_| !self.tenant_limits.is_empty()) else {
+            return self.limits.clone();
+        };
+        let parts = [&tenant.name, &tenant.id.to_string()].map(|key| self.tenant_limits.get(key));
+        parts.into_iter().flatten().fold(self.limits.clone(), |limits, part| limits.narrowed(part))
+    }
+
+    /// What its calls came to since it is served.
+    pub fn account(&self) -> Account {
+        self.usage.account(&self.name, &self.version, &self.digest, &self.limits)
+    }
 }
 
 impl Loaded {
@@ -81,6 +104,7 @@ pub(super) struct Loader {
     compiler: Compiler,
     trust: Trust,
     settings: Plugins,
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
 }
 
 /// A component as it was read, not yet proved.
@@ -95,7 +119,8 @@ impl Loader {
     pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
         PluginWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, compiler, trust, settings })
+        let tenant_limits = Arc::new(settings.tenant_limits.clone());
+        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -137,7 +162,8 @@ impl Loader {
         let refuse = |step, reason: BoxError| Refused {
             plugin: name.to_owned(),
             step,
-            reason: reason.to_string(),
+            // It may quote what the component says of itself.
+            reason: text::line(&reason.to_string(), text::MAX_LINE),
             digest: digest.clone(),
         };
         let grant = self.settings.grant(name);
@@ -157,7 +183,7 @@ impl Loader {
             let hint = format!("it was built for another version of the contract; rebuild it for {PACKAGE}*@{LINE}");
             refuse("link", format!("{e:#}; {hint}").into())
         })?;
-        let limits = self.settings.limits.clone();
+        let limits = self.settings.limits(name);
         let said = describe(name, &exports, &limits, grant.wasi).await.map_err(|e| refuse("describe", e))?;
         Ok(Loaded {
             name: name.into(),
@@ -171,6 +197,8 @@ impl Loader {
             exports,
             wasi: grant.wasi,
             limits,
+            tenant_limits: Arc::clone(&self.tenant_limits),
+            usage: Usage::default(),
         })
     }
 }

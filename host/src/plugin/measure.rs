@@ -35,15 +35,16 @@ impl Loaded {
         stop: Arc<Stop>,
     ) -> Result<Measured, CallError> {
         let began = Instant::now();
-        let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
-        let mut store = engine::store(self.exports.pre(), state, &self.limits, &stop);
-        let ended = |e| blame(&self.name, &e);
+        let limits = facts.limits.clone();
+        let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
+        let ended = |e| blame(&self.name, Some(&self.version), &e);
         let inside = self.exports.pre().instantiate_async(&mut store).await.map_err(ended)?;
         let plugin = self.exports.tools(&mut store, &inside).map_err(ended)?;
         let (instance, began) = (began.elapsed(), Instant::now());
         let called = plugin.call_call(&mut store, tool, arguments).await;
         let guest = began.elapsed();
-        if called.map_err(|e| blame(&self.name, &e))?.is_err() {
+        if called.map_err(|e| blame(&self.name, Some(&self.version), &e))?.is_err() {
             return Err(CallError::new(Code::ToolFailed, format!("the tool `{tool}` gave up")));
         }
         let state = store.into_data();

@@ -1,9 +1,10 @@
 //! What a plugin offers besides tools: prompts and documents.
 
 use super::template::Pattern;
+use super::tool::wording;
 use crate::error::{BoxError, CallError, Code};
 use crate::policy::{PROMPT, RESOURCE};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The MIME type of a view (MCP Apps, 2026-01-26, "UI Resource Format").
@@ -79,8 +80,14 @@ impl Prompt {
             let count = self.arguments.len();
             return Err(format!("prompt `{name}`: {count} arguments; at most {MOST_ARGUMENTS} are accepted").into());
         }
+        if let Some(fault) = wording(&self.title, &self.description) {
+            return Err(format!("prompt `{name}`: {fault}").into());
+        }
         let mut names = BTreeSet::new();
         for argument in &self.arguments {
+            if let Some(fault) = wording(&argument.title, &argument.description) {
+                return Err(format!("prompt `{name}`: of an argument, {fault}").into());
+            }
             if !is_name(&argument.name) {
                 let argument = &argument.name;
                 return Err(
@@ -98,8 +105,9 @@ impl Prompt {
     ///
     /// # Errors
     /// [`Code::Validation`], naming the argument.
-    pub fn take(&self, given: Map<String, Value>) -> Result<Vec<(String, String)>, CallError> {
+    pub fn take(&self, given: Value) -> Result<Vec<(String, String)>, CallError> {
         let wrong = |what: String| Err(CallError::new(Code::Validation, format!("prompt `{}`: {what}", self.name)));
+        let Value::Object(given) = given else { return wrong("its arguments are an object".to_owned()) };
         if let Some(missing) = self.arguments.iter().find(|it| it.required && !given.contains_key(&it.name)) {
             return wrong(format!("the argument `{}` is required", missing.name));
         }
@@ -133,6 +141,9 @@ impl Resource {
         let wrong = |what: &str| -> Result<Self, BoxError> { Err(format!("resource {uri:?}: {what}").into()) };
         if !is_name(&self.name) {
             return wrong("its name must be 1 to 64 of A-Z a-z 0-9 _ -");
+        }
+        if let Some(fault) = wording(&self.title, &self.description) {
+            return wrong(&fault);
         }
         let Some((scheme, rest)) = uri.split_once(':') else { return wrong("a URI begins with a scheme") };
         if uri.len() > LONGEST_URI || rest.is_empty() || !uri.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -3,6 +3,7 @@
 use super::loader::{COMPILE, Loaded, Loader, Refused, SIGNATURE};
 use super::offer::{Prompt, Resource};
 use super::tool::Tool;
+use super::usage::Accounts;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,11 @@ impl Published {
     /// Every document and family of documents with its plugin.
     pub fn resources(&self) -> impl Iterator<Item = (&Arc<Loaded>, &Arc<Resource>)> {
         self.plugins.values().flat_map(|plugin| plugin.resources.iter().map(move |resource| (plugin, resource)))
+    }
+
+    /// What the calls of each plugin came to.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(self.plugins.values().map(|plugin| plugin.account()).collect())
     }
 
     /// Every tool with its plugin, by name.

@@ -1,11 +1,16 @@
 //! One errand in one fresh instance.
 
-use super::blame::{blame, broken};
+use super::blame::{blame, broken, named};
 use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
+use super::nesting::deeper_than;
 use super::state::{CallFacts, CallState};
+use super::text;
+use super::usage::Used;
+use crate::config::Limits;
 use crate::error::{CallError, Code};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +38,7 @@ pub struct Guest<'a> {
     pub(super) plugin: &'a Loaded,
     pub(super) store: Store<CallState>,
     pub(super) instance: Instance,
+    pub(super) limits: &'a Limits,
 }
 
 /// Why an errand came to nothing.
@@ -70,6 +76,25 @@ fn left() -> Breach {
 }
 
 impl Loaded {
+    /// What a caller sends as it goes in, if it may: small enough and flat enough. Its shape is the item's business.
+    ///
+    /// # Errors
+    /// [`Code::Arguments`].
+    pub fn admit(&self, item: &str, arguments: &Value, limits: &Limits) -> Result<String, CallError> {
+        let text = arguments.to_string();
+        let (bytes, most) = (text.len(), limits.argument_bytes);
+        if bytes > most {
+            let text = format!("the arguments for `{item}` have {bytes} bytes; at most {most} are taken");
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        if deeper_than(&text, limits.json_depth) {
+            let most = limits.json_depth;
+            let text = format!("the arguments for `{item}` nest deeper than {most} levels");
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        Ok(text)
+    }
+
     /// Do one errand in a fresh instance. `held` is let go when the guest has ended, however that is.
     ///
     /// The guest runs in a task of its own: when the caller leaves, or this future is dropped, the guest is told to
@@ -85,7 +110,7 @@ impl Loaded {
         cancelled: CancellationToken,
         held: impl Send + 'static,
     ) -> Result<E::Outcome, CallError> {
-        let deadline = facts.deadline;
+        let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
         let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
         let mut task = tokio::spawn(async move {
             let outcome = plugin.send(&errand, facts, order).await;
@@ -98,7 +123,6 @@ impl Loaded {
             outcome = &mut task => Some(outcome),
             () = cancelled.cancelled() => { stop.order(left()); None }
             () = tokio::time::sleep_until(deadline.into()) => {
-                let most = self.limits.wall_ms;
                 stop.order(Breach::new(Code::PluginDeadline, format!("took longer than {most} ms")));
                 None
             }
@@ -113,26 +137,32 @@ impl Loaded {
             Ok(Err(fault)) => Err(CallError::internal(fault)),
             Err(_) => {
                 abort.abort();
-                Err(broken(&self.name, &stop.reason().unwrap_or_else(left)))
+                let error = broken(&self.name, Some(&self.version), &stop.reason().unwrap_or_else(left));
+                self.usage.ended(Some(error.code), &Used { wall_ms: most, ..Used::default() }, 0);
+                Err(error)
             }
         }
     }
 
     async fn send<E: Errand>(&self, errand: &E, facts: CallFacts, stop: Arc<Stop>) -> Result<E::Outcome, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
-        let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
-        let mut store = engine::store(self.exports.pre(), state, &self.limits, &stop);
-        let instance = match self.exports.pre().instantiate_async(&mut store).await {
-            Ok(instance) => instance,
-            Err(error) => return Err(blame(&self.name, &error)),
+        let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
+        let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
+        let begun = self.exports.pre().instantiate_async(&mut store).await;
+        let (outcome, store) = match begun {
+            Ok(instance) => {
+                let mut guest = Guest { plugin: self, store, instance, limits: &limits };
+                (errand.run(&mut guest).await, guest.store)
+            }
+            Err(error) => (Err(error.into()), store),
         };
-        let mut guest = Guest { plugin: self, store, instance };
-        let outcome = errand.run(&mut guest).await;
-        let state = guest.store.into_data();
+        let fuel = store.get_fuel().map_or(0, |left| limits.fuel.saturating_sub(left));
+        let state = store.into_data();
         if let Some(stderr) = &state.stderr {
             let said = stderr.contents();
             if !said.is_empty() {
-                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", String::from_utf8_lossy(&said).trim_end());
+                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", text::block(&String::from_utf8_lossy(&said), limits.log_bytes));
             }
         }
         if state.meter.log_dropped > 0 {
@@ -148,9 +178,29 @@ impl Loaded {
             elapsed_us = began.elapsed().as_micros() as u64,
             "guest ended"
         );
-        outcome.map_err(|fault| match fault {
-            Fault::Ended(error) => blame(&self.name, &error),
+        let outcome = outcome.map_err(|fault| match fault {
+            Fault::Ended(error) => blame(&self.name, Some(&self.version), &error),
             Fault::Call(error) => error,
-        })
+        });
+        let ran = transaction.ran();
+        let used = Used {
+            wall_ms: began.elapsed().as_millis() as u64,
+            cpu_ms: state.meter.ticks * engine::TICK.as_millis() as u64,
+            fuel,
+            memory: state.bounds.used() as u64,
+            host_calls: state.meter.host_calls,
+            statements: u64::from(state.meter.statements),
+            database_ms: ran.iter().map(|ran| ran.time).sum::<Duration>().as_millis() as u64,
+            rows: ran.iter().map(|ran| ran.rows).max().unwrap_or(0),
+            answer_bytes: state.answer_bytes as u64,
+            log_bytes: state.meter.log_bytes as u64,
+        };
+        self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
+        outcome
+    }
+
+    /// The plugin as errors name it.
+    pub(super) fn called(&self) -> String {
+        named(&self.name, Some(&self.version))
     }
 }

@@ -1,6 +1,8 @@
 //! Plugins on the terminal, and as JSON.
 
-use crate::plugin::{Inspected, Loaded, Published, Refused};
+use super::envelope::Envelope;
+use crate::config::Plugins;
+use crate::plugin::{Accounts, Inspected, Loaded, Published, Refused};
 use serde_json::{Value, json};
 
 /// Everything `plugin inspect` found out.
@@ -14,6 +16,7 @@ pub(super) struct Shown<'a> {
     /// Against the plugin that is in the directory now.
     pub(super) changes: Option<Vec<String>>,
     pub(super) schemas: bool,
+    pub(super) envelope: Envelope<'a>,
 }
 
 pub(super) fn list(published: &Published) {
@@ -29,8 +32,13 @@ pub(super) fn list(published: &Published) {
     }
 }
 
-pub(super) fn list_json(published: &Published) {
-    let served: Vec<Value> = published.plugins.values().map(|p| loaded(p, false)).collect();
+pub(super) fn list_json(published: &Published, plugins: &Plugins, accounts: Option<&Accounts>) {
+    let entry = |p: &Loaded| {
+        let mut entry = loaded(p, false);
+        entry["envelope"] = Envelope::new(plugins, accounts, &p.name, &p.digest).json();
+        entry
+    };
+    let served: Vec<Value> = published.plugins.values().map(|p| entry(p)).collect();
     let refused: Vec<Value> = published.refused.values().map(|why| refusal(why)).collect();
     println!("{}", json!({ "served": served, "refused": refused }));
 }
@@ -67,6 +75,7 @@ pub(super) fn inspect(shown: &Shown<'_>) {
             }
         }
     }
+    shown.envelope.print(it);
     match shown.changes.as_deref() {
         None => {}
         Some([]) => println!("\nAgainst the one in the plugin directory: the same to callers."),
@@ -89,6 +98,8 @@ pub(super) fn inspect_json(shown: &Shown<'_>) {
             "proved": shown.proved.map(|proved| loaded(proved, shown.schemas)),
             "refused": shown.refused.map(refusal),
             "changes": shown.changes,
+            "wants": shown.inspected.wants(shown.envelope.grant),
+            "envelope": shown.envelope.json(),
         })
     );
 }

@@ -162,9 +162,10 @@ impl Run<'_> {
         let permit = host.policy.current().permit(&self.who, &plugin.name, &tool.name, None);
         let permit =
             permit.map_err(|denied| anyhow!("{} may not call `{}`: {denied}", self.who.subject(), tool.name))?;
-        let limits = &host.limits;
+        let limits = plugin.limits_for(&permit);
         let (stop, time) = (Arc::new(Stop::default()), Duration::from_millis(limits.wall_ms));
-        let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time };
+        let database = Duration::from_millis(limits.database_ms);
+        let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let transaction = Arc::new(host.database.open(&permit, bounds, stop.token().clone())?);
         let facts = CallFacts {
             request: Uuid::new_v4().to_string(),
@@ -173,6 +174,7 @@ impl Run<'_> {
             catalog: host.catalog.load_full(),
             listener: None,
             deadline: Instant::now() + time,
+            limits,
             now: now(),
         };
         let text = Value::Object(arguments.clone()).to_string();
