@@ -96,7 +96,9 @@ impl Host {
                     now: now(),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));
-                plugin.run(&tool, arguments.to_string(), facts, stop, request.cancelled, held).await
+                let outcome = plugin.run(&tool, arguments.to_string(), facts, stop, request.cancelled, held).await;
+                plugin.tried(who, &outcome);
+                outcome
             }
         };
         record.close(&transaction.ran(), &outcome);
@@ -106,23 +108,23 @@ impl Host {
     /// The tools this principal may call, by name.
     pub fn tools(&self, who: &Arc<Principal>) -> Vec<Arc<Tool>> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.tools().filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
+        let listed = published.tools_for(who, &policy).filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
         listed.map(|(_, tool)| Arc::clone(tool)).collect()
     }
 
     /// One tool, if this principal sees it.
     pub fn tool(&self, who: &Arc<Principal>, name: &str) -> Option<Arc<Tool>> {
-        let published = self.plugins.published();
-        let (plugin, tool) = published.find(name)?;
-        self.policy.current().lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let (plugin, tool) = published.find_for(name, who, &policy)?;
+        policy.lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
     }
 
     /// The scopes a token would need to call this tool, where this principal's lacks one of them. `None` also for a
     /// tool the policy does not let it call: whoever has no business there is not told what it would take.
     pub fn lacking(&self, who: &Arc<Principal>, tool: &str) -> Option<Vec<String>> {
-        let published = self.plugins.published();
-        let (plugin, tool) = published.find(tool)?;
-        self.policy.current().permit(who, &plugin.name, &tool.name, None).ok()?;
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let (plugin, tool) = published.find_for(tool, who, &policy)?;
+        policy.permit(who, &plugin.name, &tool.name, None).ok()?;
         self.identity.lacking(who, Some(&format!("{}/{}", plugin.name, tool.name)))
     }
 
@@ -143,12 +145,12 @@ impl Host {
             self.audit.event(Event::ToolForbidden { request, who: Who::from(&**who), tool });
         };
         let absent = || CallError::unknown_tool(&request.tool);
-        let published = self.plugins.published();
-        let Some((plugin, tool)) = published.find(&request.tool).cloned() else {
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let Some((plugin, tool)) = published.find_for(&request.tool, who, &policy).cloned() else {
             unknown();
             return Err(absent());
         };
-        let permit = self.policy.current().permit(who, &plugin.name, &tool.name, request.tenants.as_deref());
+        let permit = policy.permit(who, &plugin.name, &tool.name, request.tenants.as_deref());
         let permit = permit.map_err(|denied| match denied {
             Denied::Tool => {
                 unknown();

@@ -22,7 +22,7 @@ pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
-pub use plugins::{Grant, Limits, Plugins, PublicKeyText, Signatures};
+pub use plugins::{Approval, Grant, Limits, Plugins, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};

@@ -149,6 +149,9 @@ impl House {
         for name in settings.traffic.tools.keys().filter(|name| !served(name)) {
             watch.step("limits", &format!("traffic.tools: there is no tool {name} now"));
         }
+        for (name, parked) in &published.parked {
+            watch.step("waits", &format!("{parked} (rowhouse plugin approve {name})"));
+        }
         for why in published.refused.values() {
             watch.step("refused", &why.to_string());
         }

@@ -6,7 +6,9 @@ use super::blame::blame;
 use super::compile::{self, Compiler};
 use super::meter::Stop;
 use super::state::CallState;
+use super::surface::unversioned;
 use super::tool::{Annotations, Tool};
+use super::trial::Tally;
 use super::trust::{self, Trust};
 use super::{engine, wasi};
 use crate::config::{Grant, Limits, Plugins};
@@ -15,6 +17,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{Parser, Payload, Validator};
 use wasmtime::Engine;
@@ -45,6 +48,10 @@ pub struct Loaded {
     pub publisher: Option<String>,
     /// What it imports, in order.
     pub imports: Vec<String>,
+    /// Interfaces it can call, without their version.
+    pub(super) reach: BTreeSet<String>,
+    /// What became of its calls while it is new.
+    pub(super) tally: Tally,
     /// Its tools, in its own order.
     pub tools: Vec<Arc<Tool>>,
     pub(super) pre: PluginPre<CallState>,
@@ -73,6 +80,8 @@ pub(super) struct Loader {
     compiler: Compiler,
     trust: Trust,
     settings: Plugins,
+    /// Told when a version on trial fails too often.
+    pub(super) alarm: Arc<Notify>,
 }
 
 /// A component as it was read, not yet proved.
@@ -87,7 +96,7 @@ impl Loader {
     pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
         Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, compiler, trust, settings })
+        Ok(Self { engine, linker, compiler, trust, settings, alarm: Arc::default() })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -152,8 +161,11 @@ impl Loader {
         let described = self.describe(name, &pre, grant.wasi).await.map_err(|e| refuse("describe", e))?;
         let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
         let limits = self.settings.limits.clone();
+        let reach = imports.iter().filter(|import| import.callable).map(|import| unversioned(&import.name)).collect();
         let imports = imports.into_iter().map(|import| import.name).collect();
-        Ok(Loaded { name: name.into(), version, digest, publisher, imports, tools, pre, wasi: grant.wasi, limits })
+        let (name, wasi) = (name.into(), grant.wasi);
+        let tally = Tally::new(self.settings.rollback, Arc::clone(&self.alarm));
+        Ok(Loaded { name, version, digest, publisher, imports, reach, tally, tools, pre, wasi, limits })
     }
 
     /// Ask a fresh instance for its tools, with no data and a small envelope.
