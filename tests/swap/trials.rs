@@ -47,7 +47,6 @@ async fn a_canary_by_tenant_is_for_callers_who_see_no_other() {
     // Narrowed to that tenant, a caller of several still gets the version it reads of.
     let narrowed = Caller::new(&app, "head-office")
         .modern("tools/call", json!({ "name": "echo", "arguments": { "text": "hi" } }))
-        .header("mcp-name", "echo")
         .header("x-rls-user-id", seattle.id().to_string());
     let (_, _, body) = whole(narrowed).await;
     assert_eq!(body["result"]["structuredContent"]["version"], "0.1.0", "{body}");

@@ -188,7 +188,7 @@ impl Entry {
 
 /// This moment, as the lock writes it.
 pub(super) fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// How long ago a moment of the lock was. None: it is not readable, or yet to come.

@@ -193,7 +193,11 @@ impl Registry {
                     by,
                 };
                 if let Some(entry) = entry.filter(|entry| entry.serving == loaded.digest) {
-                    let kept = self.pins().is_none_or(|pins| pins.shelf.has(&loaded.digest));
+                    // Looked at once: a kept version is needed on the day its file is gone.
+                    let looked = before.plugins.get(name).is_some_and(|it| it.digest == loaded.digest);
+                    let kept = self.pins().is_none_or(|pins| {
+                        if looked { pins.shelf.has(&loaded.digest) } else { pins.shelf.holds(&loaded.digest) }
+                    });
                     if !kept || entry.current().is_none_or(|pin| pin.surface != surface) {
                         taken.push(take(None));
                     }

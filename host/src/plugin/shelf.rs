@@ -34,6 +34,11 @@ impl Shelf {
         self.path(digest).is_file()
     }
 
+    /// Whether what is kept under this digest has it. Reads all of it.
+    pub(super) fn holds(&self, digest: &str) -> bool {
+        fs::read(self.path(digest)).is_ok_and(|bytes| compile::digest(&bytes) == digest)
+    }
+
     /// Keep a component, and the signature that lay beside it.
     ///
     /// # Errors

@@ -93,9 +93,9 @@ pub fn changes(before: &Loaded, after: &Loaded) -> Vec<Change> {
         }
         for (what, text) in after {
             let known = before.and_then(|texts| texts.iter().find(|(it, _)| it == what)).map(|(_, text)| text.as_str());
-            if known != Some(text) {
-                let diff = Some(diff(known.unwrap_or_default(), text)).filter(|diff| !diff.is_empty());
-                found.push(Change { what: format!("{what} of {bare} differs"), diff });
+            let known = known.unwrap_or_default();
+            if known != text {
+                found.push(Change { what: format!("{what} of {bare} differs"), diff: Some(diff(known, text)) });
             }
         }
     }
