@@ -197,7 +197,8 @@ impl App {
     /// The same, with whatever changed.
     pub async fn plan(change: impl FnOnce(&mut Plan)) -> Self {
         let shared = shared().await;
-        let mut plan = Plan { settings: settings(shared), guests: vec!["sales", "search", "conformance", "echo"], plugins: None };
+        let mut plan =
+            Plan { settings: settings(shared), guests: vec!["sales", "search", "conformance", "echo"], plugins: None };
         change(&mut plan);
         let plugins = plan.plugins.take().unwrap_or_else(|| tempfile::tempdir().expect("a directory"));
         for name in &plan.guests {

@@ -108,7 +108,8 @@ impl Host {
     /// The tools this principal may call, by name.
     pub fn tools(&self, who: &Arc<Principal>) -> Vec<Arc<Tool>> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.tools_for(who, &policy).filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
+        let listed =
+            published.tools_for(who, &policy).filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
         listed.map(|(_, tool)| Arc::clone(tool)).collect()
     }
 

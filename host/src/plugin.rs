@@ -15,6 +15,7 @@ mod lock;
 mod meter;
 mod operate;
 mod published;
+mod record;
 mod registry;
 mod run;
 mod shelf;
@@ -45,9 +46,9 @@ pub use trust::{BESIDE, is_signed, keygen, sign};
 
 use crate::config::Plugins;
 use crate::error::BoxError;
+use registry::Pinning;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use registry::Pinning;
 use tokio_util::sync::CancellationToken;
 
 /// Start the engine, look at the plugin directory and the lock file, and keep looking if the settings say so.

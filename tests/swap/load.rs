@@ -68,7 +68,10 @@ async fn a_thousand_swaps_fail_no_call_and_keep_no_memory() {
         soon(caller).await.expect("no call failed");
     }
     let grown = resident().saturating_sub(half);
-    println!("{SWAPS} swaps, {} calls, {half} KiB half-way, {grown} KiB more at the end", calls.load(Ordering::Relaxed));
+    println!(
+        "{SWAPS} swaps, {} calls, {half} KiB half-way, {grown} KiB more at the end",
+        calls.load(Ordering::Relaxed)
+    );
     assert!(calls.load(Ordering::Relaxed) > u64::from(CALLERS), "there was no load");
     assert!(grown < GROWTH, "{grown} KiB more than half-way");
     // Every version that is over is gone, with its code: the last call that began with it has ended.

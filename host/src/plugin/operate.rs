@@ -5,7 +5,8 @@
 use super::loader::{Candidate, Loaded};
 use super::lock::{Canary, Entry, Hold, Lock, Pin, Pins, Share, now};
 use super::published::Published;
-use super::registry::{Registry, blocking, pin};
+use super::record::pin;
+use super::registry::{Registry, blocking};
 use super::{compile, shelf::Shelf};
 use crate::error::BoxError;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ impl Registry {
             return Ok(Waiting { serving, fresh, why });
         }
         let which = prefix.map_or(String::new(), |prefix| format!(" whose digest begins with {prefix}"));
-        Err(format!("no version of {name}{which} waits (`rowhouse plugin list`, `rowhouse plugin history {name}`)").into())
+        Err(format!("no version of {name}{which} waits (`rowhouse plugin list`, `rowhouse plugin history {name}`)")
+            .into())
     }
 
     /// Serve this version from now on: ends its trial, and whatever held another one. It is held where another version
@@ -72,7 +74,13 @@ impl Registry {
     ///
     /// # Errors
     /// There is none to go back to, it no longer holds, or the lock cannot be written.
-    pub async fn rollback(&self, name: &str, to: Option<&str>, by: &str, why: &str) -> Result<Arc<Published>, BoxError> {
+    pub async fn rollback(
+        &self,
+        name: &str,
+        to: Option<&str>,
+        by: &str,
+        why: &str,
+    ) -> Result<Arc<Published>, BoxError> {
         let lock = self.lock().await?;
         let found = entry(&lock, name)?;
         let (by, why) = (by.to_owned(), why.to_owned());
@@ -180,7 +188,9 @@ impl Registry {
             // A canary goes first, and where one is, it is the one that is new.
             let canary = published.canaries.get(name).is_some_and(|tried| tried.loaded.digest == version.digest);
             let to = match self.decided(name).await {
-                Ok(entry) if !canary && entry.serving == version.digest => entry.previous().map(|pin| pin.digest.clone()),
+                Ok(entry) if !canary && entry.serving == version.digest => {
+                    entry.previous().map(|pin| pin.digest.clone())
+                }
                 _ => None,
             };
             if !canary && to.is_none() {
@@ -248,7 +258,9 @@ impl Registry {
 }
 
 fn entry<'a>(lock: &'a Lock, name: &str) -> Result<&'a Entry, BoxError> {
-    lock.plugins.get(name).ok_or_else(|| format!("nothing is known of a plugin {name:?} (`rowhouse plugin list`)").into())
+    lock.plugins
+        .get(name)
+        .ok_or_else(|| format!("nothing is known of a plugin {name:?} (`rowhouse plugin list`)").into())
 }
 
 /// A digest as people copy it.

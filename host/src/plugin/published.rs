@@ -165,7 +165,12 @@ impl Found {
     }
 
     /// The first tool of a plugin that is another one's, and whose.
-    fn taken(&self, plugin: &Loaded, tools: &BTreeMap<String, Owned>, before: &Published) -> Option<(String, Arc<str>)> {
+    fn taken(
+        &self,
+        plugin: &Loaded,
+        tools: &BTreeMap<String, Owned>,
+        before: &Published,
+    ) -> Option<(String, Arc<str>)> {
         let owner = |tool: &Arc<Tool>| {
             let other = |name: &&Arc<str>| **name != plugin.name;
             let incumbent = before.owner(&tool.name).filter(other).filter(|owner| self.declares(owner, &tool.name));

@@ -1,8 +1,9 @@
 //! Looks at the directory and the lock file, and publishes what both say.
 
 use super::loader::{COMPILE, Candidate, Loaded, Loader, Refused, SIGNATURE};
-use super::lock::{Entry, Lock, Pin, Pins, now};
+use super::lock::{Entry, Lock, Pins};
 use super::published::{Found, NAMES, Parked, Published, Tried};
+use super::record::{Taken, record};
 use super::surface::Surface;
 use super::verdict::{Verdict, decide};
 use crate::config::Approval;
@@ -37,16 +38,6 @@ pub struct Registry {
     one_at_a_time: Mutex<()>,
     /// Why the lock could not be written, so that it is said once.
     unwritten: std::sync::Mutex<Option<String>>,
-}
-
-/// A version that a look takes up, and what it was decided on.
-#[derive(Clone)]
-struct Taken {
-    loaded: Arc<Loaded>,
-    candidate: Arc<Candidate>,
-    entry: Option<Entry>,
-    /// By which rule. None: it was approved before, and the lock or the shelf lacks something of it.
-    by: Option<&'static str>,
 }
 
 impl Registry {
@@ -289,11 +280,15 @@ impl Registry {
         if let Some(known) = before.known(name, digest) {
             return Ok(known);
         }
-        let refuse = |reason: String| Refused { plugin: name.to_owned(), step: "kept", reason, digest: digest.to_owned() };
+        let refuse =
+            |reason: String| Refused { plugin: name.to_owned(), step: "kept", reason, digest: digest.to_owned() };
         let pins = self.pins().ok_or_else(|| refuse("nothing is kept".to_owned()))?;
         if !pins.shelf.has(digest) {
             let place = pins.shelf.path(digest);
-            return Err(Arc::new(refuse(format!("the version that was approved is not kept any more in {}", place.display()))));
+            return Err(Arc::new(refuse(format!(
+                "the version that was approved is not kept any more in {}",
+                place.display()
+            ))));
         }
         let candidate = self.loader.read(name, &pins.shelf.path(digest)).await?;
         if super::compile::digest(&candidate.bytes) != digest {
@@ -348,42 +343,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Write down what a look decided. None: somebody else decided something meanwhile.
-fn record(pins: &Pins, taken: &[Taken]) -> Result<Option<Lock>, BoxError> {
-    pins.change(|lock, shelf| {
-        if taken.iter().any(|it| lock.plugins.get(&*it.loaded.name) != it.entry.as_ref()) {
-            return Ok(None);
-        }
-        for Taken { loaded, candidate, by, .. } in taken {
-            shelf.keep(candidate)?;
-            let entry = lock.plugins.entry(loaded.name.to_string()).or_default();
-            let before = entry.current().filter(|pin| by.is_none() && pin.digest == loaded.digest).cloned();
-            let fresh = pin(loaded, by.unwrap_or("the lock file"));
-            entry.serve(match before {
-                Some(known) => Pin { surface: fresh.surface, ..known },
-                None => fresh,
-            });
-        }
-        Ok(Some(lock.clone()))
-    })
-}
-
-/// A version, approved now.
-pub(super) fn pin(loaded: &Loaded, by: &str) -> Pin {
-    Pin {
-        digest: loaded.digest.clone(),
-        version: loaded.version.clone(),
-        approved_at: now(),
-        approved_by: by.to_owned(),
-        taken_back: None,
-        surface: Surface::of(loaded),
-    }
-}
-
 /// New versions that replaced one, and canaries, are watched; the rest is not.
 fn watch_trials(next: &Published) {
     for (name, loaded) in &next.plugins {
-        let entry = next.decided.get(&**name).filter(|entry| entry.serving == loaded.digest && entry.previous().is_some());
+        let entry =
+            next.decided.get(&**name).filter(|entry| entry.serving == loaded.digest && entry.previous().is_some());
         match entry.and_then(Entry::current).filter(|_| entry.is_some_and(|entry| entry.hold.is_none())) {
             Some(pin) => loaded.tally.watch_new(&pin.approved_at),
             None => loaded.tally.rest(),

@@ -15,9 +15,10 @@ pub fn standing(published: &Published) -> Value {
     });
     let held = published.decided.iter().filter_map(|(name, entry)| Some((name, entry.hold.as_ref()?)));
     let held = held.map(|(name, hold)| json!({ "name": name, "hold": hold }));
-    let canaries = published.canaries.values().map(|tried| {
-        json!({ "version": describe(&tried.loaded, false), "terms": tried.terms })
-    });
+    let canaries = published
+        .canaries
+        .values()
+        .map(|tried| json!({ "version": describe(&tried.loaded, false), "terms": tried.terms }));
     let waiting = published.parked.values().map(|parked| {
         let Parked { loaded, why } = &**parked;
         json!({ "version": describe(loaded, false), "why": why })

@@ -1,7 +1,7 @@
 //! New versions on trial: which callers a canary gets, and whether a version fails so often that the last one was better.
 
-use super::lock::{Canary, Share, since};
 use super::loader::Loaded;
+use super::lock::{Canary, Share, since};
 use super::tool::Answer;
 use crate::config::Rollback;
 use crate::error::{Blame, CallError, Code};
@@ -103,7 +103,8 @@ impl Tally {
 
     fn begin(&self, began: &str, until: Option<Instant>) {
         let mut watch = self.lock();
-        let goes_on = watch.as_ref().is_some_and(|watch| watch.began == began && watch.until.is_some() == until.is_some());
+        let goes_on =
+            watch.as_ref().is_some_and(|watch| watch.began == began && watch.until.is_some() == until.is_some());
         if !goes_on {
             *watch = Some(Watch { began: began.to_owned(), until, ..Watch::default() });
         }
@@ -153,7 +154,8 @@ impl Watch {
     /// More than the share of all calls, and for more than half of the callers more than the share of their own: who
     /// makes a version fail on purpose does not take it from those it works for.
     fn fails(&self, bound: &Rollback) -> bool {
-        let over = |failed: u32, calls: u32| u64::from(failed) * 100 > u64::from(bound.errors_percent) * u64::from(calls);
+        let over =
+            |failed: u32, calls: u32| u64::from(failed) * 100 > u64::from(bound.errors_percent) * u64::from(calls);
         let unlucky = self.callers.values().filter(|(calls, failed)| over(*failed, *calls)).count();
         self.calls >= bound.calls && over(self.failed.values().sum(), self.calls) && unlucky * 2 > self.callers.len()
     }
@@ -201,7 +203,11 @@ mod tests {
         check(BOUND, &[(2, 1, 0), (3, 1, 0), (1, 0, 500)], None);
         check(BOUND, &[(2, 1, 0), (3, 0, 1), (1, 0, 500)], Some("501 of 502 calls failed, most with PLUGIN_TRAPPED"));
         check(Rollback { errors_percent: 100, ..BOUND }, &[(1, 0, 500)], None);
-        check(Rollback { calls: 0, errors_percent: 0, ..BOUND }, &[(1, 0, 1)], Some("1 of 1 calls failed, most with PLUGIN_TRAPPED"));
+        check(
+            Rollback { calls: 0, errors_percent: 0, ..BOUND },
+            &[(1, 0, 1)],
+            Some("1 of 1 calls failed, most with PLUGIN_TRAPPED"),
+        );
     }
 
     #[test]

@@ -155,9 +155,10 @@ async fn canary(
                 bail!("{} is the plugin {own}: the file's name is the plugin's", file.display());
             }
             let proved = alone.published();
-            let fresh = proved.plugins.get(name).with_context(|| {
-                proved.refused.values().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            })?;
+            let fresh = proved
+                .plugins
+                .get(name)
+                .with_context(|| proved.refused.values().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
             // The lock first: lying in the directory, it might take the place of the one that serves.
             let copy = there.path().join(format!("{name}.wasm"));
             registry.keep(name, &copy).await.map_err(|e| anyhow!(e))?;
