@@ -140,6 +140,8 @@ fn sweep(state: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+    // What runs before approved is not what this run's processes serve.
+    let _ = std::fs::remove_dir_all(state.join("plugins"));
 }
 
 /// Settings of a house on the shared database.
@@ -177,6 +179,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Guests by name.
     pub guests: Vec<&'static str>,
+    /// The plugin directory of a house that was closed, with all that was decided about what is in it.
+    pub plugins: Option<tempfile::TempDir>,
 }
 
 impl App {
@@ -193,13 +197,18 @@ impl App {
     /// The same, with whatever changed.
     pub async fn plan(change: impl FnOnce(&mut Plan)) -> Self {
         let shared = shared().await;
-        let mut plan = Plan { settings: settings(shared), guests: vec!["sales", "search", "conformance", "echo"] };
+        let mut plan =
+            Plan { settings: settings(shared), guests: vec!["sales", "search", "conformance", "echo"], plugins: None };
         change(&mut plan);
-        let plugins = tempfile::tempdir().expect("a directory");
+        let plugins = plan.plugins.take().unwrap_or_else(|| tempfile::tempdir().expect("a directory"));
         for name in &plan.guests {
             std::fs::copy(guest(name), plugins.path().join(format!("{name}.wasm"))).expect("a copy of the guest");
         }
         plan.settings.plugins.directory = plugins.path().to_owned();
+        // What is decided about a house's plugins is no other house's business.
+        let pins = plugins.path().join("pins");
+        plan.settings.plugins.lock.get_or_insert_with(|| pins.join("rowhouse.lock"));
+        plan.settings.plugins.kept.get_or_insert_with(|| pins.join("kept"));
         let keys = Keys::open(&plan.settings.state_dir()).expect("keys");
         // The tests' own HTTP client needs it, too; whoever comes first installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -285,6 +294,14 @@ impl App {
         assert_eq!(reply["result"]["isError"], true, "{reply}");
         let code = reply["result"]["_meta"]["rowhouse/error"]["code"].as_str().expect("a code").to_owned();
         (code, reply["result"]["content"][0]["text"].as_str().expect("a text").to_owned())
+    }
+
+    /// Stop serving, wait until it is over, and leave the plugin directory to another house.
+    pub async fn leave(mut self) -> tempfile::TempDir {
+        let empty = tempfile::tempdir().expect("a directory");
+        let plugins = std::mem::replace(&mut self.plugins, empty);
+        self.stop().await;
+        plugins
     }
 
     /// Stop serving and wait until it is over.

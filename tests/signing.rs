@@ -31,10 +31,10 @@ fn desk() -> tempfile::TempDir {
 }
 
 /// An `App` that serves `echo`, signed by `zava`, and nothing that is not.
-async fn app(desk: &Path) -> App {
+async fn app(desk: &Path, plugins: Option<tempfile::TempDir>) -> App {
     let key = PublicKeyText::File { file: desk.join("zava.pub") };
     soon(App::plan(|plan| {
-        plan.guests = Vec::new();
+        (plan.guests, plan.plugins) = (Vec::new(), plugins);
         plan.settings.plugins.signatures = Some(Signatures::Required);
         plan.settings.plugins.publishers.insert("zava".to_owned(), key);
         plan.settings
@@ -61,7 +61,7 @@ async fn version(app: &App) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_a_publisher_signed_is_served_and_a_changed_file_leaves_the_last_good_one() {
     let desk = desk();
-    let app = app(desk.path()).await;
+    let app = app(desk.path(), None).await;
     let place = app.plugins.path().join("echo.wasm");
     let refused =
         |app: &App| app.host.plugins.published().refused.get("echo").map(|why| (why.step, why.reason.clone()));
@@ -98,15 +98,32 @@ async fn only_what_a_publisher_signed_is_served_and_a_changed_file_leaves_the_la
     soon(app.look()).await;
     assert_eq!((refused(&app).map(|(step, _)| step), version(&app).await.as_str()), (Some("signature"), "0.1.0"));
 
+    // Also after a restart, from what is kept.
+    let app = restarted(desk.path(), app).await;
+    assert_eq!((refused(&app).map(|(step, _)| step), version(&app).await.as_str()), (Some("signature"), "0.1.0"));
+    assert_eq!(app.host.plugins.published().plugins["echo"].publisher.as_deref(), Some("zava"));
+
     put(desk.path(), &app, "echo_next", "zava.key");
     soon(app.look()).await;
     assert_eq!((refused(&app), version(&app).await.as_str()), (None, "0.1.1"));
+    // What is kept is as good as its signature: without its publisher it does not serve.
+    std::fs::write(&place, &changed).expect("written");
+    std::fs::copy(desk.path().join("stranger.pub"), desk.path().join("zava.pub")).expect("another key");
+    let app = restarted(desk.path(), app).await;
+    assert_eq!(refused(&app).map(|(step, _)| step), Some("signature"));
+    assert!(app.host.plugins.published().plugins.is_empty());
+}
+
+/// The same directory, in another house.
+async fn restarted(desk: &Path, before: App) -> App {
+    let plugins = before.leave().await;
+    app(desk, Some(plugins)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_may_come_to_lie_beside() {
     let desk = desk();
-    let app = app(desk.path()).await;
+    let app = app(desk.path(), None).await;
     app.install("echo", "echo");
     soon(app.look()).await;
     assert!(app.host.plugins.published().plugins.is_empty());
@@ -136,7 +153,8 @@ async fn a_component_says_what_it_is_and_what_would_change() {
         for line in expected {
             assert!(text.contains(line), "{name}: {text}");
             let changes = json["changes"].as_array().expect("changes");
-            assert!(changes.iter().any(|change| change.as_str().is_some_and(|it| it.contains(line))), "{name}: {json}");
+            let says = |change: &Value| change["what"].as_str().is_some_and(|it| it.contains(line));
+            assert!(changes.iter().any(says), "{name}: {json}");
         }
         assert_eq!(json["component"]["digest"], json["proved"]["digest"], "{name}");
         let exports = json["component"]["exports"].to_string();

@@ -1,6 +1,11 @@
 //! Plugins come, change and go while calls run: nobody who calls a good tool notices.
 
-use crate::harness::{App, Plan, guest};
+mod admin; // The operator's door.
+mod approval; // Versions that wait, are approved, rolled back and held.
+mod load; // A thousand swaps.
+mod trials; // Canaries, and versions that fail.
+
+use crate::harness::{App, Plan, binary, guest};
 use crate::patience::soon;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -22,7 +27,12 @@ async fn only_echo(change: impl FnOnce(&mut Plan)) -> App {
 
 /// Which version of `echo` answers; it must answer.
 async fn version(app: &App) -> String {
-    let answer = soon(app.answer("seattle", "echo", json!({ "text": "hi" }))).await;
+    version_for(app, "seattle").await
+}
+
+/// The same, for one of the demo's identities.
+async fn version_for(app: &App, who: &str) -> String {
+    let answer = soon(app.answer(who, "echo", json!({ "text": "hi" }))).await;
     assert_eq!(answer["text"], "hi");
     answer["version"].as_str().expect("a version").to_owned()
 }
@@ -36,6 +46,28 @@ async fn is_gone(app: &App) {
 /// Where plugins are published from.
 fn file(app: &App) -> PathBuf {
     app.plugins.path().join("echo.wasm")
+}
+
+/// Why the version of `echo` in the directory waits, if it does.
+fn waits(app: &App) -> Option<String> {
+    app.host.plugins.published().parked.get("echo").map(|parked| parked.why.join("; "))
+}
+
+/// `rowhouse plugin …`, on what this house stands on, as an operator runs it beside it.
+fn operator(app: &App, arguments: &[&str]) -> std::process::Output {
+    let (directory, pins) = (app.plugins.path(), app.plugins.path().join("pins"));
+    let mut command = std::process::Command::new(binary());
+    command.current_dir(directory).env_remove("DATABASE_URL").env("ROWHOUSE_STATE", pins.join("state"));
+    command.env("ROWHOUSE_PLUGINS__LOCK", pins.join("rowhouse.lock")).env("ROWHOUSE_PLUGINS__KEPT", pins.join("kept"));
+    command.env("ROWHOUSE_PLUGINS__DIRECTORY", directory).arg("plugin").args(arguments);
+    command.stdin(std::process::Stdio::null()).output().expect("the program runs")
+}
+
+/// The same, where it must go well; what it said.
+fn does(app: &App, arguments: &[&str]) -> String {
+    let output = operator(app, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Why `echo` was refused at the last look, if it was.

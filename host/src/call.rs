@@ -107,8 +107,8 @@ impl Host {
         request: Request,
         resumed: Resumed,
     ) -> Result<Ended<Answer>, CallError> {
-        let published = self.plugins.published();
-        let found = published.find(&request.tool).cloned();
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let found = published.find_for(&request.tool, who, &policy).cloned();
         let (plugin, tool) = found.ok_or_else(|| self.absent(who, &request, ""))?;
         let mut turn = Turn::of(who, &plugin, tool.name.clone(), &request);
         let errand = |given: Given<'_>| {
@@ -132,8 +132,9 @@ impl Host {
         request: Request,
         resumed: Resumed,
     ) -> Result<Ended<Filled>, CallError> {
-        let published = self.plugins.published();
-        let found = published.prompt(&request.tool).map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let found = published.prompt_for(&request.tool, who, &policy);
+        let found = found.map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
         let (plugin, prompt) = found.ok_or_else(|| self.absent(who, &request, PROMPT))?;
         let mut turn = Turn::of(who, &plugin, prompt.item(), &request);
         let errand = |given: Given<'_>| {
@@ -151,9 +152,10 @@ impl Host {
     /// # Errors
     /// As [`Host::call`]; [`Code::NotFound`] for a document that does not exist, or is not this caller's to read.
     pub async fn read(&self, who: &Arc<Principal>, mut request: Request) -> Result<Content, CallError> {
-        let published = self.plugins.published();
+        let (policy, published) = (self.policy.current(), self.plugins.published());
         let uri = request.tool.clone();
-        let found = published.resource(&uri).map(|(plugin, resource)| (Arc::clone(plugin), Arc::clone(resource)));
+        let found = published.resource_for(&uri, who, &policy);
+        let found = found.map(|(plugin, resource)| (Arc::clone(plugin), Arc::clone(resource)));
         let (plugin, resource) = found.ok_or_else(|| self.absent(who, &request, RESOURCE))?;
         request.arguments = Map::from_iter([("uri".to_owned(), Value::from(uri.as_str()))]);
         let errand = |_: Given<'_>| Ok(Read { resource: Arc::clone(&resource), uri });
@@ -173,13 +175,13 @@ impl Host {
         argument: String,
         value: String,
     ) -> Result<Values, CallError> {
-        let published = self.plugins.published();
+        let (policy, published) = (self.policy.current(), self.plugins.published());
         let found = match of_prompt {
-            true => published.prompt(&request.tool).map(|(plugin, prompt)| {
+            true => published.prompt_for(&request.tool, who, &policy).map(|(plugin, prompt)| {
                 let known = prompt.arguments.iter().find(|it| it.name == argument).map(|it| it.completes);
                 (Arc::clone(plugin), prompt.item(), Completed::Prompt(Arc::clone(prompt)), known)
             }),
-            false => published.resources().find(|(_, it)| it.is_template() && it.uri == request.tool).map(
+            false => published.resources_for(who, &policy).find(|(_, it)| it.is_template() && it.uri == request.tool).map(
                 |(plugin, resource)| {
                     let known = resource.has_variable(&argument).then(|| resource.completes.contains(&argument));
                     (Arc::clone(plugin), resource.item(), Completed::Template(Arc::clone(resource)), known)
@@ -257,7 +259,9 @@ impl Host {
                     now: now(),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));
-                plugin.run(errand, facts, stop, request.cancelled, held).await
+                let outcome = plugin.run(errand, facts, stop, request.cancelled, held).await;
+                plugin.tried(who, &outcome);
+                outcome
             }
         };
         record.close(&transaction.ran(), &outcome);
@@ -267,14 +271,15 @@ impl Host {
     /// The tools this principal may call, by name.
     pub fn tools(&self, who: &Arc<Principal>) -> Vec<Arc<Tool>> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.tools().filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
+        let listed =
+            published.tools_for(who, &policy).filter(|(plugin, tool)| policy.lists(who, &plugin.name, &tool.name));
         listed.map(|(_, tool)| Arc::clone(tool)).collect()
     }
 
     /// The prompts this principal may get, by name.
     pub fn prompts(&self, who: &Arc<Principal>) -> Vec<Arc<Prompt>> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.prompts().filter(|(plugin, prompt)| policy.lists(who, &plugin.name, &prompt.item()));
+        let listed = published.prompts_for(who, &policy).filter(|(plugin, prompt)| policy.lists(who, &plugin.name, &prompt.item()));
         let mut listed: Vec<_> = listed.map(|(_, prompt)| Arc::clone(prompt)).collect();
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         listed
@@ -284,7 +289,7 @@ impl Host {
     /// holds each: what a document says may change with it.
     pub fn resources(&self, who: &Arc<Principal>) -> Vec<(Arc<Resource>, String)> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.resources().filter(|(plugin, it)| policy.lists(who, &plugin.name, &it.item()));
+        let listed = published.resources_for(who, &policy).filter(|(plugin, it)| policy.lists(who, &plugin.name, &it.item()));
         let mut listed: Vec<_> = listed.map(|(plugin, it)| (Arc::clone(it), plugin.digest.clone())).collect();
         listed.sort_by(|(a, _), (b, _)| a.uri.cmp(&b.uri));
         listed
@@ -292,24 +297,24 @@ impl Host {
 
     /// One tool, if this principal sees it.
     pub fn tool(&self, who: &Arc<Principal>, name: &str) -> Option<Arc<Tool>> {
-        let published = self.plugins.published();
-        let (plugin, tool) = published.find(name)?;
-        self.policy.current().lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
+        let (policy, published) = (self.policy.current(), self.plugins.published());
+        let (plugin, tool) = published.find_for(name, who, &policy)?;
+        policy.lists(who, &plugin.name, &tool.name).then(|| Arc::clone(tool))
     }
 
     /// The scopes a token would need to use this item of a plugin (see [`crate::policy::Question`]), where this
     /// principal's lacks one of them. `None` also for an item the policy does not let it use: whoever has no business
     /// there is not told what it would take.
     pub fn lacking(&self, who: &Arc<Principal>, item: &str) -> Option<Vec<String>> {
-        let published = self.plugins.published();
+        let (policy, published) = (self.policy.current(), self.plugins.published());
         let (plugin, item) = if let Some(name) = item.strip_prefix(PROMPT) {
-            published.prompt(name).map(|(plugin, prompt)| (plugin, prompt.item()))?
+            published.prompt_for(name, who, &policy).map(|(plugin, prompt)| (plugin, prompt.item()))?
         } else if let Some(uri) = item.strip_prefix(RESOURCE) {
-            published.resource(uri).map(|(plugin, resource)| (plugin, resource.item()))?
+            published.resource_for(uri, who, &policy).map(|(plugin, resource)| (plugin, resource.item()))?
         } else {
-            published.find(item).map(|(plugin, tool)| (plugin, tool.name.clone()))?
+            published.find_for(item, who, &policy).map(|(plugin, tool)| (plugin, tool.name.clone()))?
         };
-        self.policy.current().permit(who, &plugin.name, &item, None).ok()?;
+        policy.permit(who, &plugin.name, &item, None).ok()?;
         self.identity.lacking(who, Some(&format!("{}/{item}", plugin.name)))
     }
 

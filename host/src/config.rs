@@ -24,7 +24,7 @@ pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
 pub use limits::{Limits, LimitsPart, pool};
-pub use plugins::{Grant, Plugins, PublicKeyText, Signatures};
+pub use plugins::{Approval, Grant, Plugins, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};

@@ -162,6 +162,9 @@ impl House {
         for tenant in strangers(&settings.plugins, policy.current().directory()) {
             watch.step("limits", &format!("[plugins]: there is no tenant {tenant} now"));
         }
+        for (name, parked) in &published.parked {
+            watch.step("waits", &format!("{parked} (rowhouse plugin approve {name})"));
+        }
         for why in published.refused.values() {
             watch.step("refused", &why.to_string());
         }

@@ -8,6 +8,7 @@
 //! shakes hands and holds a session. A handler and its sessions belong to one principal and are never shared, so a
 //! session id is worth nothing in another caller's hands.
 
+pub mod admin;
 mod answer;
 mod dialogue;
 mod handler;

@@ -2,10 +2,12 @@
 
 mod author;
 mod envelope;
+mod files;
 mod show;
+mod versions;
 
 use crate::config::Settings;
-use crate::plugin::{self, Accounts, Loaded, Registry};
+use crate::plugin::{self, Accounts, Registry, changes};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use std::fs;
@@ -14,7 +16,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// The file a secret key is read from, where the command line has none.
 const KEY_VARIABLE: &str = "ROWHOUSE_SIGNING_KEY";
@@ -22,7 +23,8 @@ const KEY_VARIABLE: &str = "ROWHOUSE_SIGNING_KEY";
 /// Commands about plugins. None but an author's needs a database.
 #[derive(Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Prove every plugin of the directory and list it with its tools.
+    /// Prove every plugin of the directory and list what is served with its tools, what waits for approval, what is on
+    /// trial, held or refused.
     #[command(after_help = "Example:  rowhouse plugin list --plugins plugins.d --json")]
     List {
         /// As JSON.
@@ -68,6 +70,10 @@ pub(crate) enum PluginCommand {
     },
     #[command(flatten)]
     Author(author::AuthorCommand),
+    #[command(flatten)]
+    Files(files::FilesCommand),
+    #[command(flatten)]
+    Versions(versions::VersionsCommand),
 }
 
 impl PluginCommand {
@@ -87,8 +93,7 @@ impl PluginCommand {
 pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginCommand) -> Result<ExitCode> {
     match command {
         PluginCommand::List { json } => {
-            let registry = open(settings, settings.plugins.directory.clone(), compiler).await?;
-            let published = registry.published();
+            let published = view(settings, compiler).await?.published();
             if json {
                 show::list_json(&published, &settings.plugins, accounts(settings).as_ref())
             } else {
@@ -100,15 +105,42 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
         PluginCommand::Keygen { name } => keygen(&name),
         PluginCommand::Sign { key, beside, file } => sign(&key, &file, beside),
         PluginCommand::Author(command) => author::run(settings, compiler, command).await,
+        PluginCommand::Files(command) => files::run(settings, compiler, command).await,
+        PluginCommand::Versions(command) => versions::run(settings, compiler, command).await,
     }
 }
 
-/// A registry of one directory, which is looked at once.
+/// What a host with these settings serves.
+async fn view(settings: &Settings, compiler: PathBuf) -> Result<Arc<Registry>> {
+    let (signed, state) = (settings.requires_signatures(), settings.state_dir());
+    plugin::view(&settings.plugins, signed, compiler, &state).await.map_err(|e| anyhow!(e))
+}
+
+/// A registry of one directory, which is looked at once, whatever was decided about its plugins.
 async fn open(settings: &Settings, directory: PathBuf, compiler: PathBuf) -> Result<Arc<Registry>> {
     let mut plugins = settings.plugins.clone();
-    (plugins.watch, plugins.directory) = (false, directory);
+    plugins.directory = directory;
     let (signed, state) = (settings.requires_signatures(), settings.state_dir());
-    plugin::open(&plugins, signed, compiler, &state, CancellationToken::new()).await.map_err(|e| anyhow!(e))
+    plugin::alone(&plugins, signed, compiler, &state).await.map_err(|e| anyhow!(e))
+}
+
+/// A registry of one file alone, proved as it would be in the plugin directory, with the name of its plugin. The directory
+/// it lies in lives as long as what is given back.
+async fn prove(
+    settings: &Settings,
+    compiler: PathBuf,
+    file: &Path,
+) -> Result<(String, Arc<Registry>, tempfile::TempDir)> {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).context("the file needs a name that is text")?;
+    let alone = tempfile::tempdir().context("a directory to prove it in")?;
+    let place = alone.path().join(format!("{name}.wasm"));
+    fs::copy(file, &place).with_context(|| format!("read {}", file.display()))?;
+    let signature = beside_of(file);
+    if signature.exists() {
+        fs::copy(&signature, beside_of(&place))?;
+    }
+    let registry = open(settings, alone.path().to_owned(), compiler).await?;
+    Ok((name.to_owned(), registry, alone))
 }
 
 async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: bool, json: bool) -> Result<ExitCode> {
@@ -117,22 +149,13 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
     let file = if by_name { there.as_path() } else { file };
     let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let inspected = plugin::inspect(&bytes).map_err(|e| anyhow!("{}: {e}", file.display()))?;
-    let name = file.file_stem().and_then(|stem| stem.to_str()).context("the file needs a name that is text")?;
-    // Proved as it would be in the plugin directory, in one of its own.
-    let alone = tempfile::tempdir().context("a directory to prove it in")?;
-    let place = alone.path().join(format!("{name}.wasm"));
-    fs::write(&place, &bytes)?;
-    let signature = beside_of(file);
-    if signature.exists() {
-        fs::copy(&signature, beside_of(&place))?;
-    }
-    let registry = open(settings, alone.path().to_owned(), compiler.clone()).await?;
+    let (name, registry, _alone) = prove(settings, compiler.clone(), file).await?;
+    let name = name.as_str();
     let proved = registry.published();
     let fresh = proved.plugins.get(name).cloned();
     let serving = match settings.plugins.directory.join(format!("{name}.wasm")) {
         path if path.is_file() && fs::canonicalize(&path).ok() != fs::canonicalize(file).ok() => {
-            let there = open(settings, settings.plugins.directory.clone(), compiler).await?;
-            there.published().plugins.get(name).cloned()
+            view(settings, compiler).await?.published().plugins.get(name).cloned()
         }
         _ => None,
     };
@@ -162,45 +185,6 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
 fn accounts(settings: &Settings) -> Option<Accounts> {
     let read = Accounts::read(&settings.state_dir());
     read.inspect_err(|error| eprintln!("what plugins use could not be read: {error}")).ok().flatten()
-}
-
-/// What a new version does otherwise, a line each. Texts and schemas count: a model goes by them.
-fn changes(before: &Loaded, after: &Loaded) -> Vec<String> {
-    let mut found = Vec::new();
-    if before.version != after.version {
-        found.push(format!("version {} -> {}", before.version, after.version));
-    }
-    if before.publisher != after.publisher {
-        let name = |plugin: &Loaded| plugin.publisher.clone().unwrap_or_else(|| "nobody".to_owned());
-        found.push(format!("signed by {} -> {}", name(before), name(after)));
-    }
-    // A rebuild for a later version of the contract reaches no further.
-    let reach = |plugin: &Loaded| -> std::collections::BTreeSet<String> {
-        plugin.imports.iter().map(|it| it.split('@').next().unwrap_or(it).to_owned()).collect()
-    };
-    let (old, new) = (reach(before), reach(after));
-    found.extend(new.difference(&old).map(|it| format!("WIDER: also imports {it}")));
-    found.extend(old.difference(&new).map(|it| format!("no longer imports {it}")));
-    for tool in &after.tools {
-        let Some(known) = before.tools.iter().find(|it| it.name == tool.name) else {
-            found.push(format!("new tool {}", tool.name));
-            continue;
-        };
-        for (what, differs) in [
-            ("title", known.title != tool.title),
-            ("description", known.description != tool.description),
-            ("input schema", known.input_schema != tool.input_schema),
-            ("output schema", known.output_schema != tool.output_schema),
-            ("annotations", known.annotations != tool.annotations),
-        ] {
-            if differs {
-                found.push(format!("{what} of {} differs", tool.name));
-            }
-        }
-    }
-    let gone = before.tools.iter().filter(|it| after.tools.iter().all(|now| now.name != it.name));
-    found.extend(gone.map(|it| format!("tool {} is gone", it.name)));
-    found
 }
 
 fn keygen(name: &Path) -> Result<ExitCode> {
@@ -241,12 +225,7 @@ fn sign(key: &Path, file: &Path, beside: bool) -> Result<ExitCode> {
     }
     let (whole, alone) = plugin::sign(&bytes, &secret).map_err(|e| anyhow!("{}: {e}", file.display()))?;
     let (path, content) = if beside { (beside_of(file), alone) } else { (file.to_owned(), whole) };
-    // Written beside and renamed: a host that watches never sees half a file.
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fresh = tempfile::NamedTempFile::new_in(directory).with_context(|| format!("write {}", path.display()))?;
-    fresh.write_all(&content)?;
-    fs::set_permissions(fresh.path(), fs::metadata(file)?.permissions())?;
-    fresh.persist(&path).with_context(|| format!("write {}", path.display()))?;
+    files::put(&path, &content, fs::metadata(file)?.permissions())?;
     println!("signed  {}", path.display());
     Ok(ExitCode::SUCCESS)
 }

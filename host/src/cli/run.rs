@@ -207,9 +207,21 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
 async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Result<ExitCode> {
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone());
-    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown);
+    let admin = match &settings.http.admin {
+        Some(path) => Some(mcp::admin::listen(path).with_context(|| format!("http.admin: {}", path.display()))?),
+        None => None,
+    };
+    let admin = async {
+        match admin {
+            Some(listener) => mcp::admin::run(listener, Arc::clone(&house.host.plugins), shutdown.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown.clone());
     let served = tokio::select! {
         served = served => served.context("serve"),
+        // It ends with the other one, or it broke.
+        Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
         gone = house.ground().ended() => Err(gone),
     };
     house.close().await?;

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// A network, as `10.0.0.0/8`, or a single address.
@@ -70,6 +71,10 @@ pub struct Http {
     /// Proxies whose `X-Forwarded-For` is believed when the trail notes where a refused token came from, as networks
     /// (`"10.0.0.0/8"`). Empty: the header is not read, for anybody can send one.
     pub trusted_proxies: Vec<Network>,
+    /// A Unix socket at which an operator's programs approve, try and roll back plugins. Unset: none, the commands do the
+    /// same. A socket and no address: who may decide is said by the file's permissions (0600), as it is for the lock
+    /// file, and no web page, no container of somebody else's and no tenant's token reaches it.
+    pub admin: Option<PathBuf>,
     /// Bytes of a request. Arguments are text a model wrote; a megabyte is a long book chapter.
     pub max_body: usize,
     /// Sessions one principal may hold (clients before 2026-07-28 only), and streams it may keep open. Some 76 KiB
@@ -99,6 +104,7 @@ impl Default for Http {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            admin: None,
             max_body: 1 << 20,
             max_sessions: 64,
             max_principals: 1024,

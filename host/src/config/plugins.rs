@@ -24,6 +24,16 @@ pub struct Plugins {
     pub concurrent_calls: u32,
     /// Load, replace and unload plugins when the directory changes.
     pub watch: bool,
+    /// Which new versions wait for `rowhouse plugin approve`.
+    pub approval: Approval,
+    /// The lock file: which version of each plugin serves, and who approved it. Unset: `plugins/rowhouse.lock` in the
+    /// state directory. Another path lets it be kept under version control; where it cannot be written, no version is
+    /// taken up that is not in it.
+    pub lock: Option<PathBuf>,
+    /// Where the bytes of versions that served are kept, to serve again. Unset: `plugins/kept` in the state directory.
+    pub kept: Option<PathBuf>,
+    /// When a new version that fails is taken back.
+    pub rollback: Rollback,
     /// Whether a component must be signed by one of the publishers. Unset: yes, unless the database is the embedded one,
     /// where a demo or a developer's own plugins are at home.
     pub signatures: Option<Signatures>,
@@ -54,6 +64,10 @@ impl Default for Plugins {
             compile_memory: 4 << 30,
             concurrent_calls: 64,
             watch: true,
+            approval: Approval::default(),
+            lock: None,
+            kept: None,
+            rollback: Rollback::default(),
             signatures: None,
             publishers: BTreeMap::new(),
             default_grant: Grant::default(),
@@ -87,6 +101,41 @@ impl Plugins {
             found.extend(part.faults(&format!("plugins.tenant_limits.{tenant:?}")));
         }
         found
+    }
+}
+
+/// Which new versions of a plugin wait for an operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Every one, plugins that were never seen included.
+    All,
+    /// Those that reach further or read otherwise to callers: a wider import, another publisher, a tool that is new, gone
+    /// or described otherwise. A rebuild or a mended bug is served at once: waiting for somebody to nod at what nobody
+    /// can see keeps old bugs serving. A plugin that was never seen is served.
+    #[default]
+    Changed,
+    /// None, for developers: whatever is in the directory and holds is served.
+    None,
+}
+
+/// When a new version that fails is taken back: the version before serves again, and is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rollback {
+    /// Seconds a version is watched after it began to serve. Five minutes: what a swap broke shows in the first calls;
+    /// what fails a day later has another reason, and an older version would not mend it.
+    pub window_seconds: u64,
+    /// Calls before anything is concluded. Twenty: two failures of three calls say little.
+    pub calls: u32,
+    /// More than this share of the calls, in percent, must end in an error that is the plugin's fault, and so must most
+    /// callers' own: one caller alone never takes a version from the others. 100: never taken back.
+    pub errors_percent: u8,
+}
+
+impl Default for Rollback {
+    fn default() -> Self {
+        Self { window_seconds: 300, calls: 20, errors_percent: 50 }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::plugin;
 use anyhow::Result;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use tokio_util::sync::CancellationToken;
 
 pub(super) async fn look(settings: &Settings, signed: bool, state: &Path, compiler: PathBuf) -> Result<Vec<Finding>> {
     let dir = &settings.directory;
@@ -26,8 +25,7 @@ pub(super) async fn look(settings: &Settings, signed: bool, state: &Path, compil
             found.push(Finding::new(Level::Weak, "plugins", what, path.display().to_string(), mend));
         }
     }
-    let settings = Settings { watch: false, ..settings.clone() };
-    let registry = plugin::open(&settings, signed, compiler, state, CancellationToken::new()).await;
+    let registry = plugin::view(settings, signed, compiler, state).await;
     let published = registry.map_err(|error| anyhow::anyhow!(error))?.published();
     for loaded in published.plugins.values() {
         found.extend(wider(&loaded.name, &loaded.imports, settings.grant(&loaded.name)));
@@ -40,6 +38,14 @@ pub(super) async fn look(settings: &Settings, signed: bool, state: &Path, compil
                 "rowhouse plugin sign, and its publisher under plugins.publishers".to_owned(),
             ));
         }
+    }
+    for (name, parked) in &published.parked {
+        let mend = format!("rowhouse plugin approve {name}");
+        found.push(note("a version of a plugin waits for approval", parked.to_string(), &mend));
+    }
+    for (name, hold) in published.decided.iter().filter_map(|(name, entry)| Some((name, entry.hold.as_ref()?))) {
+        let mend = format!("rowhouse plugin release {name}");
+        found.push(note("a plugin is held at a version", format!("{name}: by {}: {}", hold.by, hold.why), &mend));
     }
     for why in published.refused.values() {
         found.push(note("a plugin is refused", why.plugin.clone(), &format!("{}: {}", why.step, why.reason)));

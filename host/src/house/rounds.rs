@@ -1,12 +1,12 @@
 //! What an open house keeps up with: new tenants, keys, policies and plugins, and the record of them.
 
 use super::{ground, ticket_key};
-use crate::audit::Event;
+use crate::audit::{Event, Short};
 use crate::call::Host;
 use crate::clerk::{Clerk, Topic};
 use crate::identity::Seeds;
 use crate::keys::{Keys, Name};
-use crate::plugin::{self, Published};
+use crate::plugin::{self, Loaded, Published};
 use crate::policy::Tenant;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -122,12 +122,34 @@ async fn plugins(host: Arc<Host>) {
 /// What is new in `now`.
 fn tell(host: &Host, before: &Published, now: &Published) {
     let digests: BTreeMap<&str, &str> = before.plugins.values().map(|p| (&*p.name, p.digest.as_str())).collect();
-    for plugin in now.plugins.values().filter(|p| digests.get(&*p.name) != Some(&p.digest.as_str())) {
-        host.audit.event(Event::PluginPublished {
-            plugin: (&*plugin.name).into(),
-            plugin_version: (&plugin.version).into(),
-            digest: (&plugin.digest).into(),
-        });
+    for version in now.plugins.values().filter(|p| digests.get(&*p.name) != Some(&p.digest.as_str())) {
+        let pin = now.decided.get(&*version.name).and_then(|entry| entry.pin(&version.digest));
+        let (plugin, plugin_version, digest) = names(version);
+        let by = pin.map_or("", |pin| &pin.approved_by).into();
+        host.audit.event(Event::PluginPublished { plugin, plugin_version, digest, by });
+    }
+    for (name, parked) in &now.parked {
+        if before.parked.get(name).is_none_or(|known| known.loaded.digest != parked.loaded.digest) {
+            let (plugin, plugin_version, digest) = names(&parked.loaded);
+            host.audit.event(Event::PluginParked { plugin, plugin_version, digest });
+        }
+    }
+    for (name, tried) in &now.canaries {
+        if before.canaries.get(name).is_none_or(|known| known.terms != tried.terms) {
+            let (plugin, plugin_version, digest) = names(&tried.loaded);
+            let by = (&tried.terms.by).into();
+            host.audit.event(Event::PluginTried { plugin, plugin_version, digest, by });
+        }
+    }
+    for (name, hold) in now.decided.iter().filter_map(|(name, entry)| Some((name, entry.hold.as_ref()?))) {
+        let known = before.decided.get(name).and_then(|entry| entry.hold.as_ref());
+        if known != Some(hold)
+            && let Some(version) = now.plugins.get(name.as_str())
+        {
+            let (plugin, plugin_version, digest) = names(version);
+            let (by, why) = ((&hold.by).into(), (&hold.why).into());
+            host.audit.event(Event::PluginHeld { plugin, plugin_version, digest, by, why });
+        }
     }
     for (name, why) in &now.refused {
         if before.refused.get(name).is_none_or(|known| known.digest != why.digest || known.step != why.step) {
@@ -139,4 +161,9 @@ fn tell(host: &Host, before: &Published, now: &Published) {
             });
         }
     }
+}
+
+/// Name, version and digest.
+fn names(version: &Loaded) -> (Short, Short, Short) {
+    ((&*version.name).into(), (&version.version).into(), (&version.digest).into())
 }

@@ -6,16 +6,19 @@ use super::describe::describe;
 use super::exports::Exports;
 use super::offer::{Prompt, Resource};
 use super::state::CallState;
+use super::surface::unversioned;
 use super::tool::Tool;
+use super::trial::Tally;
 use super::trust::{self, Trust};
 use super::usage::{Account, Usage};
 use super::{text, wasi};
 use crate::config::{Grant, Limits, LimitsPart, Plugins};
 use crate::error::BoxError;
 use crate::policy::Permit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{Parser, Payload, Validator};
 use wasmtime::Engine;
@@ -43,6 +46,10 @@ pub struct Loaded {
     pub publisher: Option<String>,
     /// What it imports, in order.
     pub imports: Vec<String>,
+    /// Interfaces it can call, without their version.
+    pub(super) reach: BTreeSet<String>,
+    /// What became of its calls while it is new.
+    pub(super) tally: Tally,
     /// Its tools, in its own order.
     pub tools: Vec<Arc<Tool>>,
     /// Its prompts, in its own order.
@@ -105,6 +112,8 @@ pub(super) struct Loader {
     trust: Trust,
     settings: Plugins,
     tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    /// Told when a version on trial fails too often.
+    pub(super) alarm: Arc<Notify>,
 }
 
 /// A component as it was read, not yet proved.
@@ -120,7 +129,7 @@ impl Loader {
         let mut linker = Linker::new(&engine);
         PluginWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         let tenant_limits = Arc::new(settings.tenant_limits.clone());
-        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits })
+        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits, alarm: Arc::default() })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -190,7 +199,9 @@ impl Loader {
             version: said.version,
             digest,
             publisher,
+            reach: imports.iter().filter(|import| import.callable).map(|import| unversioned(&import.name)).collect(),
             imports: imports.into_iter().map(|import| import.name).collect(),
+            tally: Tally::new(self.settings.rollback, Arc::clone(&self.alarm)),
             tools: said.tools,
             prompts: said.prompts,
             resources: said.resources,

@@ -1,89 +1,57 @@
-//! What is served: one immutable snapshot behind one pointer.
+//! Looks at the directory and the lock file, and publishes what both say.
 
-use super::loader::{COMPILE, Loaded, Loader, Refused, SIGNATURE};
-use super::offer::{Prompt, Resource};
-use super::tool::Tool;
-use super::usage::Accounts;
+use super::loader::{COMPILE, Candidate, Loaded, Loader, Refused, SIGNATURE};
+use super::lock::{Entry, Lock, Pins};
+use super::published::{Found, NAMES, Parked, Published, Tried};
+use super::record::{Taken, record};
+use super::surface::Surface;
+use super::verdict::{Verdict, decide};
+use crate::config::Approval;
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::{Mutex, watch};
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{Mutex, Notify, watch};
 
-/// The step at which a tool name turns out to be taken.
-const NAMES: &str = "names";
+/// Looks before one gives up on a lock that others change all the time: the next change brings another look.
+const TRIES: usize = 3;
 
-/// The published set. A call holds on to the snapshot's parts it began with.
-#[derive(Clone, Default)]
-pub struct Published {
-    /// By plugin name.
-    pub plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
-    /// By tool name.
-    tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)>,
-    /// Whose each name is, of tools, prompts and documents alike: by [`Loaded::items`].
-    owners: BTreeMap<String, Arc<Loaded>>,
-    /// What was refused at the last look, by plugin name. The version before may still be serving.
-    pub refused: BTreeMap<String, Arc<Refused>>,
-}
-
-impl Published {
-    /// The plugin and tool of this name.
-    pub fn find(&self, tool: &str) -> Option<&(Arc<Loaded>, Arc<Tool>)> {
-        self.tools.get(tool)
-    }
-
-    /// The plugin and prompt of this name.
-    pub fn prompt(&self, name: &str) -> Option<(&Arc<Loaded>, &Arc<Prompt>)> {
-        self.prompts().find(|(_, prompt)| prompt.name == name)
-    }
-
-    /// Every prompt with its plugin.
-    pub fn prompts(&self) -> impl Iterator<Item = (&Arc<Loaded>, &Arc<Prompt>)> {
-        self.plugins.values().flat_map(|plugin| plugin.prompts.iter().map(move |prompt| (plugin, prompt)))
-    }
-
-    /// The plugin and document this URI names: one declared by itself before one of a family.
-    pub fn resource(&self, uri: &str) -> Option<(&Arc<Loaded>, &Arc<Resource>)> {
-        let alone = self.resources().find(|(_, resource)| !resource.is_template() && resource.holds(uri));
-        alone.or_else(|| self.resources().find(|(_, resource)| resource.is_template() && resource.holds(uri)))
-    }
-
-    /// Every document and family of documents with its plugin.
-    pub fn resources(&self) -> impl Iterator<Item = (&Arc<Loaded>, &Arc<Resource>)> {
-        self.plugins.values().flat_map(|plugin| plugin.resources.iter().map(move |resource| (plugin, resource)))
-    }
-
-    /// What the calls of each plugin came to.
-    pub fn accounts(&self) -> Accounts {
-        Accounts::new(self.plugins.values().map(|plugin| plugin.account()).collect())
-    }
-
-    /// Every tool with its plugin, by name.
-    pub fn tools(&self) -> impl Iterator<Item = &(Arc<Loaded>, Arc<Tool>)> {
-        self.tools.values()
-    }
+/// What a registry has to do with the lock file.
+pub(super) enum Pinning {
+    /// Serves: what it decides is written down.
+    Host(Pins),
+    /// Shows what a host would serve, and changes only what an operator orders.
+    View(Pins),
+    /// Has none: whatever holds is taken as it is.
+    Alone,
 }
 
 /// Publishes plugins from a directory.
 pub struct Registry {
-    loader: Loader,
+    pub(super) loader: Loader,
     directory: PathBuf,
+    approval: Approval,
+    pinning: Pinning,
     published: ArcSwap<Published>,
     changed: watch::Sender<u64>,
     looked: watch::Sender<u64>,
     one_at_a_time: Mutex<()>,
+    /// Why the lock could not be written, so that it is said once.
+    unwritten: std::sync::Mutex<Option<String>>,
 }
 
 impl Registry {
-    pub(super) fn new(loader: Loader, directory: PathBuf) -> Self {
+    pub(super) fn new(loader: Loader, directory: PathBuf, approval: Approval, pinning: Pinning) -> Self {
         Self {
             loader,
             directory,
+            approval,
+            pinning,
             published: ArcSwap::default(),
             changed: watch::Sender::new(0),
             looked: watch::Sender::new(0),
             one_at_a_time: Mutex::new(()),
+            unwritten: std::sync::Mutex::default(),
         }
     }
 
@@ -112,31 +80,37 @@ impl Registry {
         &self.directory
     }
 
-    /// Look at the directory: prove what is new or changed, forget what is gone, publish the rest in one step. A
-    /// file that is refused leaves its last good version serving.
+    /// Told when a version on trial fails too often.
+    pub(super) fn alarm(&self) -> Arc<Notify> {
+        Arc::clone(&self.loader.alarm)
+    }
+
+    pub(super) fn pins(&self) -> Option<&Pins> {
+        match &self.pinning {
+            Pinning::Host(pins) | Pinning::View(pins) => Some(pins),
+            Pinning::Alone => None,
+        }
+    }
+
+    /// Look at the directory and the lock file: prove what is new or changed, forget what is gone, publish in one step
+    /// what was approved. A file that is refused, or that nobody approved, leaves the last good version serving.
     ///
     /// # Errors
-    /// Only where the directory cannot be read; a refused plugin is in [`Published::refused`], not here.
+    /// Only where the directory or the lock cannot be read, and then all stays as it is; a refused plugin is in
+    /// [`Published::refused`], not here.
     pub async fn look(&self) -> Result<Arc<Published>, BoxError> {
         let _turn = self.one_at_a_time.lock().await;
-        let files = self.files()?;
         let before = self.published();
-        let (mut plugins, mut refused) = (BTreeMap::new(), BTreeMap::new());
-        for (name, path) in &files {
-            match self.fresh(name, path, &before).await {
-                Ok(loaded) => {
-                    plugins.insert(Arc::clone(&loaded.name), loaded);
-                }
-                Err(why) => {
-                    refused.insert(name.clone(), why);
-                    if let Some(serving) = before.plugins.get(name.as_str()) {
-                        plugins.insert(Arc::clone(&serving.name), Arc::clone(serving));
-                    }
-                }
+        let mut tries = 0;
+        let next = loop {
+            tries += 1;
+            if let Some(next) = self.survey(&before, tries == TRIES).await? {
+                break Arc::new(next);
             }
-        }
-        let next = Arc::new(arrange(plugins, refused, &before));
-        let differs = !same_offers(&before, &next);
+        };
+        tell(&before, &next);
+        watch_trials(&next);
+        let differs = !before.alike(&next);
         self.published.store(Arc::clone(&next));
         self.looked.send_modify(|looks| *looks += 1);
         if differs {
@@ -145,11 +119,133 @@ impl Registry {
         Ok(next)
     }
 
-    async fn fresh(&self, name: &str, path: &Path, before: &Published) -> Result<Arc<Loaded>, Arc<Refused>> {
+    /// What should be served. None: the lock was changed by somebody else on the way, and that was not the `last` try.
+    async fn survey(&self, before: &Published, last: bool) -> Result<Option<Published>, BoxError> {
+        let files = self.files()?;
+        let lock = self.lock().await?;
+        let (mut found, mut taken) = (Found::default(), Vec::new());
+        for (name, path) in &files {
+            let entry = lock.plugins.get(name);
+            self.sort(name, path, entry, before, &mut found, &mut taken).await;
+        }
+        let mut next = found.clone().arrange(before);
+        taken.retain(|it| next.plugins.get(&it.loaded.name).is_some_and(|now| now.digest == it.loaded.digest));
+        let Pinning::Host(pins) = &self.pinning else { return Ok(Some(next)) };
+        if taken.is_empty() {
+            return Ok(Some(next));
+        }
+        let written = blocking({
+            let (pins, taken) = (pins.clone(), taken.clone());
+            move || record(&pins, &taken)
+        });
+        let fault = match written.await {
+            Ok(Some(written)) => {
+                self.say_once(None);
+                let there = |(name, _): &(String, Entry)| files.iter().any(|(file, _)| file == name);
+                next.decided = written.plugins.into_iter().filter(there).collect();
+                return Ok(Some(next));
+            }
+            Ok(None) if !last => return Ok(None),
+            Ok(None) => "the lock file is being changed by others".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.say_once(Some(&fault));
+        for Taken { loaded, entry, .. } in taken.into_iter().filter(|it| it.by.is_some()) {
+            found.plugins.remove(&loaded.name);
+            if let Some(entry) = entry.filter(|entry| !entry.serving.is_empty())
+                && let Ok(good) = self.last_good(&loaded.name, &entry.serving, before).await
+            {
+                found.plugins.insert(Arc::clone(&good.name), good);
+            }
+            let why = vec![format!("that it serves cannot be written down: {fault}")];
+            found.parked.insert(loaded.name.to_string(), Arc::new(Parked { loaded, why }));
+        }
+        Ok(Some(found.arrange(before)))
+    }
+
+    /// Find a place for one file's plugin.
+    async fn sort(
+        &self,
+        name: &str,
+        path: &Path,
+        entry: Option<&Entry>,
+        before: &Published,
+        found: &mut Found,
+        taken: &mut Vec<Taken>,
+    ) {
+        let tries = |digest: &str| entry.and_then(|it| it.canary.as_ref()).filter(|canary| canary.digest == digest);
+        match self.fresh(name, path, before).await {
+            Ok((loaded, candidate)) => {
+                let surface = Surface::of(&loaded);
+                let take = |by| Taken {
+                    loaded: Arc::clone(&loaded),
+                    candidate: Arc::new(candidate),
+                    entry: entry.cloned(),
+                    by,
+                };
+                if let Some(entry) = entry.filter(|entry| entry.serving == loaded.digest) {
+                    // Looked at once: a kept version is needed on the day its file is gone.
+                    let looked = before.plugins.get(name).is_some_and(|it| it.digest == loaded.digest);
+                    let kept = self.pins().is_none_or(|pins| {
+                        if looked { pins.shelf.has(&loaded.digest) } else { pins.shelf.holds(&loaded.digest) }
+                    });
+                    if !kept || entry.current().is_none_or(|pin| pin.surface != surface) {
+                        taken.push(take(None));
+                    }
+                    found.plugins.insert(Arc::clone(&loaded.name), loaded);
+                } else if let Some(terms) = tries(&loaded.digest) {
+                    let tried = Tried { loaded: Arc::clone(&loaded), terms: terms.clone() };
+                    found.canaries.insert(Arc::clone(&loaded.name), Arc::new(tried));
+                } else {
+                    match decide(self.approval, entry, &surface) {
+                        _ if self.pins().is_none() => drop(found.plugins.insert(Arc::clone(&loaded.name), loaded)),
+                        Verdict::Serve(by) => {
+                            taken.push(take(Some(by)));
+                            found.plugins.insert(Arc::clone(&loaded.name), loaded);
+                        }
+                        Verdict::Park(why) => {
+                            found.parked.insert(name.to_owned(), Arc::new(Parked { loaded, why }));
+                        }
+                    }
+                }
+            }
+            Err(why) => {
+                found.refused.insert(name.to_owned(), why);
+                if let Some(serving) = before.plugins.get(name).filter(|_| self.pins().is_none()) {
+                    found.plugins.insert(Arc::clone(&serving.name), Arc::clone(serving));
+                }
+            }
+        }
+        let Some(entry) = entry else { return };
+        found.decided.insert(name.to_owned(), entry.clone());
+        if !found.plugins.contains_key(name) && !entry.serving.is_empty() {
+            match self.last_good(name, &entry.serving, before).await {
+                Ok(good) => drop(found.plugins.insert(Arc::clone(&good.name), good)),
+                Err(why) => drop(found.refused.entry(name.to_owned()).or_insert(why)),
+            }
+        }
+        if let Some(terms) = entry.canary.as_ref().filter(|_| !found.canaries.contains_key(name)) {
+            match self.last_good(name, &terms.digest, before).await {
+                Ok(loaded) => {
+                    let tried = Tried { loaded: Arc::clone(&loaded), terms: terms.clone() };
+                    found.canaries.insert(Arc::clone(&loaded.name), Arc::new(tried));
+                }
+                Err(why) => drop(found.refused.entry(name.to_owned()).or_insert(why)),
+            }
+        }
+    }
+
+    /// The plugin in a file, proved now or before.
+    async fn fresh(
+        &self,
+        name: &str,
+        path: &Path,
+        before: &Published,
+    ) -> Result<(Arc<Loaded>, Candidate), Arc<Refused>> {
         let candidate = self.loader.read(name, path).await?;
         let digest = super::compile::digest(&candidate.bytes);
-        if let Some(serving) = before.plugins.get(name).filter(|serving| serving.digest == digest) {
-            return Ok(Arc::clone(serving));
+        if let Some(known) = before.known(name, &digest) {
+            return Ok((known, candidate));
         }
         // A name that was taken may have become free, a compiler that ran out of time may have more of it, and a signature
         // may have come to lie beside; everything else a component is refused for is in its bytes.
@@ -171,7 +267,51 @@ impl Registry {
             tools = loaded.tools.len(),
             "plugin proved"
         );
-        Ok(Arc::new(loaded))
+        Ok((Arc::new(loaded), candidate))
+    }
+
+    /// A version of the lock that its file no longer has: the one that is known, or the kept one, proved like any other.
+    pub(super) async fn last_good(
+        &self,
+        name: &str,
+        digest: &str,
+        before: &Published,
+    ) -> Result<Arc<Loaded>, Arc<Refused>> {
+        if let Some(known) = before.known(name, digest) {
+            return Ok(known);
+        }
+        let refuse =
+            |reason: String| Refused { plugin: name.to_owned(), step: "kept", reason, digest: digest.to_owned() };
+        let pins = self.pins().ok_or_else(|| refuse("nothing is kept".to_owned()))?;
+        if !pins.shelf.has(digest) {
+            let place = pins.shelf.path(digest);
+            return Err(Arc::new(refuse(format!(
+                "the version that was approved is not kept any more in {}",
+                place.display()
+            ))));
+        }
+        let candidate = self.loader.read(name, &pins.shelf.path(digest)).await?;
+        if super::compile::digest(&candidate.bytes) != digest {
+            return Err(Arc::new(refuse("the kept version was changed".to_owned())));
+        }
+        Ok(Arc::new(self.loader.load(name, &candidate).await?))
+    }
+
+    /// What is decided, as the lock file has it now.
+    pub(super) async fn lock(&self) -> Result<Lock, BoxError> {
+        let Some(pins) = self.pins().cloned() else { return Ok(Lock::default()) };
+        blocking(move || pins.read()).await
+    }
+
+    fn say_once(&self, fault: Option<&str>) {
+        let fault = fault.map(str::to_owned);
+        let mut said = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != fault {
+            if let Some(fault) = &fault {
+                tracing::error!("no new version is taken up, the last good ones serve: {fault}");
+            }
+            *said = fault;
+        }
     }
 
     fn files(&self) -> Result<Vec<(String, PathBuf)>, BoxError> {
@@ -196,53 +336,35 @@ impl Registry {
     }
 }
 
-/// Give every name of a tool, prompt or document one owner. Who serves a name keeps it as long as it declares it; among newcomers the first by
-/// name wins. The other plugin is refused whole, because half a plugin is not what its author tested, and its last
-/// good version serves on.
-fn arrange(
-    mut plugins: BTreeMap<Arc<str>, Arc<Loaded>>,
-    mut refused: BTreeMap<String, Arc<Refused>>,
-    before: &Published,
-) -> Published {
-    let mut tools: BTreeMap<String, (Arc<Loaded>, Arc<Tool>)> = BTreeMap::new();
-    let mut owners: BTreeMap<String, Arc<Loaded>> = BTreeMap::new();
-    for plugin in plugins.values().cloned().collect::<Vec<_>>() {
-        let owner = |item: &String| {
-            let incumbent = before.owners.get(item).filter(|owner| {
-                owner.name != plugin.name
-                    && plugins.get(&owner.name).is_some_and(|now| now.items().any(|it| it == *item))
-            });
-            incumbent.or_else(|| owners.get(item)).cloned()
-        };
-        let mut serving = Arc::clone(&plugin);
-        if let Some((item, owner)) = plugin.items().find_map(|item| owner(&item).map(|owner| (item, owner))) {
-            let what = if item.contains(':') { "" } else { "tool " };
-            let reason = format!("its {what}`{item}` is already served by the plugin `{}`", owner.name);
-            let digest = plugin.digest.clone();
-            let why = Refused { plugin: plugin.name.to_string(), step: NAMES, reason, digest };
-            if before.refused.get(&*plugin.name).is_none_or(|known| known.digest != why.digest) {
-                tracing::warn!(plugin.name = %plugin.name, "{why}");
-            }
-            refused.insert(plugin.name.to_string(), Arc::new(why));
-            let Some(last_good) = before.plugins.get(&plugin.name) else {
-                plugins.remove(&plugin.name);
-                continue;
-            };
-            serving = Arc::clone(last_good);
-            plugins.insert(Arc::clone(&serving.name), Arc::clone(&serving));
-        }
-        for tool in &serving.tools {
-            tools.insert(tool.name.clone(), (Arc::clone(&serving), Arc::clone(tool)));
-        }
-        owners.extend(serving.items().map(|item| (item, Arc::clone(&serving))));
-    }
-    Published { plugins, tools, owners, refused }
+/// Run what waits for a disk or for another writer.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BoxError> + Send + 'static,
+) -> Result<T, BoxError> {
+    tokio::task::spawn_blocking(work).await?
 }
 
-/// Whether callers would see the same offers: by owner's digest and name, without comparing texts.
-fn same_offers(a: &Published, b: &Published) -> bool {
-    let seen = |set: &Published| -> BTreeSet<(String, String)> {
-        set.owners.iter().map(|(item, owner)| (item.clone(), owner.digest.clone())).collect()
-    };
-    seen(a) == seen(b)
+/// New versions that replaced one, and canaries, are watched; the rest is not.
+fn watch_trials(next: &Published) {
+    for (name, loaded) in &next.plugins {
+        let entry =
+            next.decided.get(&**name).filter(|entry| entry.serving == loaded.digest && entry.previous().is_some());
+        match entry.and_then(Entry::current).filter(|_| entry.is_some_and(|entry| entry.hold.is_none())) {
+            Some(pin) => loaded.tally.watch_new(&pin.approved_at),
+            None => loaded.tally.rest(),
+        }
+    }
+    for tried in next.canaries.values() {
+        tried.loaded.tally.watch_canary(&tried.terms.since);
+    }
+}
+
+/// The log hears once that a version waits.
+fn tell(before: &Published, next: &Published) {
+    for (name, parked) in &next.parked {
+        let known = before.parked.get(name);
+        if known.is_none_or(|known| known.loaded.digest != parked.loaded.digest || known.why != parked.why) {
+            let serving = next.plugins.get(name.as_str()).map_or("nothing", |it| it.version.as_str());
+            tracing::warn!(plugin.name = %name, serving, "a new version is not served: {parked}; see `rowhouse plugin approve {name}`");
+        }
+    }
 }

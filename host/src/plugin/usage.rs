@@ -122,7 +122,7 @@ impl Usage {
             values.sort_unstable();
             let p95 = values.get((values.len() * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
             let max = values.last().copied().unwrap_or(0);
-            ((*name).to_owned(), Share { p95, max, bound: bounds.get(name).copied() })
+            ((*name).to_owned(), Taken { p95, max, bound: bounds.get(name).copied() })
         });
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let failed = Code::ALL.iter().zip(&self.failed).map(|(code, n)| (code.as_str().to_owned(), count(n)));
@@ -157,12 +157,12 @@ pub struct Account {
     /// The latest calls, of which the use below is.
     pub recent_calls: usize,
     /// By the name of the bound.
-    pub used: BTreeMap<String, Share>,
+    pub used: BTreeMap<String, Taken>,
 }
 
 /// How much of one bound calls used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
+pub struct Taken {
     /// What 95 of 100 calls stayed within.
     pub p95: u64,
     /// The most.
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!((account.calls, account.recent_calls, account.log_lines_dropped), (300, RECENT, 600));
         assert_eq!(account.failed, BTreeMap::from([("PLUGIN_CPU".to_owned(), 3)]));
         // The last 128 are 173 to 300; 95 of 100 of them are the first 122.
-        assert_eq!(account.used["rows"], Share { p95: 294, max: 300, bound: Some(1_000) });
+        assert_eq!(account.used["rows"], Taken { p95: 294, max: 300, bound: Some(1_000) });
         assert!(account.used.values().all(|share| share.bound.is_some()), "each counts against a bound");
     }
 

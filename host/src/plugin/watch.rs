@@ -1,22 +1,29 @@
-//! A change in the plugin directory is a reason to look at it again.
+//! A change in the plugin directory or of the lock file is a reason to look again; so is a version that fails.
 
 use super::registry::Registry;
 use crate::error::BoxError;
 use notify::{Event, EventKind, RecursiveMode, Watcher};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long the directory must be quiet before it is looked at: a copy comes as many events.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How long to wait for quiet. A directory in which something else always happens must not keep a change out.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Watch until told to stop. Returns once the watch stands.
 ///
 /// # Errors
-/// Where the operating system gives no watch on the directory.
+/// Where the operating system gives no watch on a directory.
 pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<(), BoxError> {
     let (events, mut heard) = mpsc::channel(1);
+    // What changed between the first look and the watch is found by looking once more.
+    let _ = events.try_send(());
     // One event waiting says all there is to say: look again.
     // Looking reads the files, and reading is an event, too: only what changes the directory counts.
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -25,6 +32,11 @@ pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<
         }
     })?;
     watcher.watch(registry.directory(), RecursiveMode::NonRecursive)?;
+    // The lock is replaced by renaming: its directory is watched, not the file.
+    if let Some(pins) = registry.pins() {
+        let beside = pins.path().parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        watcher.watch(beside, RecursiveMode::NonRecursive)?;
+    }
     tokio::spawn(async move {
         let _watcher = watcher;
         loop {
@@ -32,11 +44,25 @@ pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<
                 () = stop.cancelled() => return,
                 event = heard.recv() => if event.is_none() { return },
             }
-            while let Ok(Some(())) = tokio::time::timeout(QUIET, heard.recv()).await {}
+            let end = Instant::now() + PATIENCE;
+            while Instant::now() < end
+                && let Ok(Some(())) = tokio::time::timeout(QUIET, heard.recv()).await
+            {}
             if let Err(error) = registry.look().await {
                 tracing::error!("{error}");
             }
         }
     });
     Ok(())
+}
+
+/// Take versions back that fail while they are on trial, until told to stop.
+pub(super) fn judge(registry: Arc<Registry>, stop: CancellationToken) {
+    tokio::spawn(stop.run_until_cancelled_owned(async move {
+        let alarm = registry.alarm();
+        loop {
+            alarm.notified().await;
+            registry.take_back_failing().await;
+        }
+    }));
 }

@@ -77,8 +77,14 @@ pub enum Event {
     ApiKeyMade { key: Short },
     /// An API key was taken back: its id.
     ApiKeyRevoked { key: Short },
-    /// A plugin is served from now on: SHA-256 of its component.
-    PluginPublished { plugin: Short, plugin_version: Short, digest: Short },
+    /// A plugin is served from now on: SHA-256 of its component, and who approved it, or the rule that did.
+    PluginPublished { plugin: Short, plugin_version: Short, digest: Short, by: Short },
+    /// A version of a plugin waits for an operator.
+    PluginParked { plugin: Short, plugin_version: Short, digest: Short },
+    /// A version of a plugin serves some of the callers from now on: who began it.
+    PluginTried { plugin: Short, plugin_version: Short, digest: Short, by: Short },
+    /// A plugin is held at this version, which serves: by whom (`rowhouse` where the host itself went back to it), and why.
+    PluginHeld { plugin: Short, plugin_version: Short, digest: Short, by: Short, why: Short },
     /// A plugin was refused: at which step. Version and digest are empty where it was not read so far.
     PluginRefused { plugin: Short, plugin_version: Short, digest: Short, step: Short },
     /// The host serves from now on: its own version. One without `host_stopped` before it means that it was killed.
@@ -163,6 +169,9 @@ impl Event {
             Event::ApiKeyMade { .. } => "api_key_made",
             Event::ApiKeyRevoked { .. } => "api_key_revoked",
             Event::PluginPublished { .. } => "plugin_published",
+            Event::PluginParked { .. } => "plugin_parked",
+            Event::PluginTried { .. } => "plugin_tried",
+            Event::PluginHeld { .. } => "plugin_held",
             Event::PluginRefused { .. } => "plugin_refused",
             Event::HostStarted { .. } => "host_started",
             Event::HostStopped {} => "host_stopped",

@@ -101,8 +101,20 @@ fn every_event_is_written_under_its_name() {
     check(Event::ApiKeyMade { key: s("id") }, json!({ "key": "id" }));
     check(Event::ApiKeyRevoked { key: s("id") }, json!({ "key": "id" }));
     check(
-        Event::PluginPublished { plugin: s("p"), plugin_version: s("1"), digest: s("d") },
+        Event::PluginPublished { plugin: s("p"), plugin_version: s("1"), digest: s("d"), by: s("ann") },
+        json!({ "plugin": "p", "plugin_version": "1", "digest": "d", "by": "ann" }),
+    );
+    check(
+        Event::PluginParked { plugin: s("p"), plugin_version: s("1"), digest: s("d") },
         json!({ "plugin": "p", "plugin_version": "1", "digest": "d" }),
+    );
+    check(
+        Event::PluginTried { plugin: s("p"), plugin_version: s("1"), digest: s("d"), by: s("ann") },
+        json!({ "plugin": "p", "plugin_version": "1", "digest": "d", "by": "ann" }),
+    );
+    check(
+        Event::PluginHeld { plugin: s("p"), plugin_version: s("1"), digest: s("d"), by: s("ann"), why: s("w") },
+        json!({ "plugin": "p", "plugin_version": "1", "digest": "d", "by": "ann", "why": "w" }),
     );
     check(
         Event::PluginRefused { plugin: s("p"), plugin_version: s(""), digest: s("d"), step: s("compile") },

@@ -2,7 +2,9 @@
 
 use super::envelope::Envelope;
 use crate::config::Plugins;
-use crate::plugin::{Accounts, Inspected, Loaded, Published, Refused};
+use crate::plugin::{
+    Accounts, Change, Entry, Hold, Inspected, Loaded, Published, Refused, Tried, describe, printable, refusal, standing,
+};
 use serde_json::{Value, json};
 
 /// Everything `plugin inspect` found out.
@@ -13,8 +15,8 @@ pub(super) struct Shown<'a> {
     pub(super) proved: Option<&'a Loaded>,
     /// Where it would not.
     pub(super) refused: Option<&'a Refused>,
-    /// Against the plugin that is in the directory now.
-    pub(super) changes: Option<Vec<String>>,
+    /// Against the version that serves.
+    pub(super) changes: Option<Vec<Change>>,
     pub(super) schemas: bool,
     pub(super) envelope: Envelope<'a>,
 }
@@ -22,25 +24,69 @@ pub(super) struct Shown<'a> {
 pub(super) fn list(published: &Published) {
     for p in published.plugins.values() {
         let signed = p.publisher.as_deref().map_or(String::new(), |publisher| format!("  signed by {publisher}"));
-        println!("{} {}  sha256:{}{signed}", p.name, p.version, &p.digest[..16]);
+        println!("{} {}  sha256:{}{signed}", p.name, printable(&p.version), &p.digest[..16]);
         for tool in &p.tools {
-            println!("  {:<28} {}", tool.name, tool.title);
+            println!("  {:<28} {}", tool.name, printable(&tool.title));
         }
     }
+    for (name, Hold { since, by, why }) in holds(published) {
+        println!("HELD     {name} by {by} since {since}: {}; `rowhouse plugin release {name}`", printable(why));
+    }
+    for (name, tried) in &published.canaries {
+        let Tried { loaded, terms } = &**tried;
+        let (version, digest) = (printable(&loaded.version), &loaded.digest[..16]);
+        println!("CANARY   {name} {version} sha256:{digest} since {}: {}", terms.since, terms.share);
+    }
+    for (name, parked) in &published.parked {
+        println!("WAITS    {}; `rowhouse plugin approve {name}`", printable(&parked.to_string()));
+    }
     for why in published.refused.values() {
-        println!("REFUSED  {why}");
+        println!("REFUSED  {}", printable(&why.to_string()));
     }
 }
 
 pub(super) fn list_json(published: &Published, plugins: &Plugins, accounts: Option<&Accounts>) {
-    let entry = |p: &Loaded| {
-        let mut entry = loaded(p, false);
-        entry["envelope"] = Envelope::new(plugins, accounts, &p.name, &p.digest).json();
-        entry
-    };
-    let served: Vec<Value> = published.plugins.values().map(|p| entry(p)).collect();
-    let refused: Vec<Value> = published.refused.values().map(|why| refusal(why)).collect();
-    println!("{}", json!({ "served": served, "refused": refused }));
+    let mut standing = standing(published);
+    for served in standing["served"].as_array_mut().into_iter().flatten() {
+        let text = |key: &str| served[key].as_str().unwrap_or_default().to_owned();
+        served["envelope"] = Envelope::new(plugins, accounts, &text("name"), &text("digest")).json();
+    }
+    println!("{standing}");
+}
+
+fn holds(published: &Published) -> impl Iterator<Item = (&String, &Hold)> {
+    published.decided.iter().filter_map(|(name, entry)| Some((name, entry.hold.as_ref()?)))
+}
+
+/// One difference between versions.
+pub(super) fn change(change: &Change) {
+    println!("  {}", printable(&change.what));
+    for line in change.diff.iter().flat_map(|diff| diff.lines()) {
+        println!("    {}", printable(line));
+    }
+}
+
+pub(super) fn history(name: &str, entry: &Entry) {
+    println!("{name}");
+    for pin in entry.versions.iter().rev() {
+        let mark = match &pin.taken_back {
+            _ if pin.digest == entry.serving => "  serves".to_owned(),
+            Some(why) => format!("  taken back: {}", printable(why)),
+            None => String::new(),
+        };
+        let (version, digest) = (printable(&pin.version), &pin.digest[..16]);
+        println!("  {version:<10} sha256:{digest}  {}  {}{mark}", pin.approved_at, printable(&pin.approved_by));
+    }
+    if let Some(Hold { since, by, why }) = &entry.hold {
+        println!("  held by {by} since {since}: {}", printable(why));
+    }
+    if let Some(canary) = &entry.canary {
+        println!("  on trial: sha256:{} since {}: {}", &canary.digest[..16], canary.since, canary.share);
+    }
+}
+
+pub(super) fn history_json(name: &str, entry: &Entry) {
+    println!("{}", json!({ "name": name, "decided": entry }));
 }
 
 pub(super) fn inspect(shown: &Shown<'_>) {
@@ -78,10 +124,10 @@ pub(super) fn inspect(shown: &Shown<'_>) {
     shown.envelope.print(it);
     match shown.changes.as_deref() {
         None => {}
-        Some([]) => println!("\nAgainst the one in the plugin directory: the same to callers."),
+        Some([]) => println!("\nAgainst the version that serves: the same to callers."),
         Some(changes) => {
-            println!("\nAgainst the one in the plugin directory:");
-            changes.iter().for_each(|change| println!("  {change}"));
+            println!("\nAgainst the version that serves:");
+            changes.iter().for_each(change);
         }
     }
     if let Some(why) = shown.refused {
@@ -95,33 +141,11 @@ pub(super) fn inspect_json(shown: &Shown<'_>) {
         json!({
             "name": shown.name,
             "component": shown.inspected,
-            "proved": shown.proved.map(|proved| loaded(proved, shown.schemas)),
+            "proved": shown.proved.map(|proved| describe(proved, shown.schemas)),
             "refused": shown.refused.map(refusal),
             "changes": shown.changes,
             "wants": shown.inspected.wants(shown.envelope.grant),
             "envelope": shown.envelope.json(),
         })
     );
-}
-
-fn loaded(plugin: &Loaded, schemas: bool) -> Value {
-    let tools = plugin.tools.iter().map(|tool| match schemas {
-        false => json!(tool.name),
-        true => json!({
-            "name": tool.name, "title": tool.title, "description": tool.description,
-            "inputSchema": *tool.input_schema, "outputSchema": tool.output_schema.as_deref(),
-        }),
-    });
-    json!({
-        "name": &*plugin.name,
-        "version": plugin.version,
-        "digest": plugin.digest,
-        "publisher": plugin.publisher,
-        "imports": plugin.imports,
-        "tools": tools.collect::<Vec<_>>(),
-    })
-}
-
-fn refusal(why: &Refused) -> Value {
-    json!({ "name": why.plugin, "step": why.step, "reason": why.reason })
 }
