@@ -133,6 +133,9 @@ pub(crate) enum Command {
         #[arg(long)]
         memory: u64,
     },
+    /// The fetching process. Started by the host.
+    #[command(name = crate::distribution::WORKER, hide = true)]
+    Fetch,
 }
 
 #[derive(Subcommand)]

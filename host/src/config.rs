@@ -12,6 +12,7 @@ mod identity;
 mod keys;
 mod plugins;
 mod policy;
+mod registries;
 mod secret;
 mod traffic;
 
@@ -24,6 +25,7 @@ pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
 pub use plugins::{Grant, Limits, Plugins, PublicKeyText, Signatures};
 pub use policy::Policy;
+pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};
 

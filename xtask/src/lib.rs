@@ -6,4 +6,5 @@ pub mod node;
 pub mod pip;
 pub mod polyglot;
 pub mod redis;
+pub mod registry;
 pub mod setup;

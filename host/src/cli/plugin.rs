@@ -1,8 +1,10 @@
 //! `rowhouse plugin`: what would be served, what one component wants, who signed it.
 
+mod registry;
 mod show;
 
 use crate::config::Settings;
+use crate::distribution::Sources;
 use crate::plugin::{self, Loaded, Registry};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
@@ -60,6 +62,8 @@ pub(crate) enum PluginCommand {
         /// The component.
         file: PathBuf,
     },
+    #[command(flatten)]
+    Registry(registry::RegistryCommand),
 }
 
 /// Do it.
@@ -71,16 +75,19 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
         PluginCommand::List { json } => {
             let registry = open(settings, settings.plugins.directory.clone(), compiler).await?;
             let published = registry.published();
+            let sources = Sources::new(&settings.plugins).map_err(anyhow::Error::msg)?;
+            let missing: Vec<_> = sources.missing().collect();
             if json {
-                show::list_json(&published)
+                show::list_json(&published, &missing)
             } else {
-                show::list(&published)
+                show::list(&published, &missing)
             }
-            Ok(if published.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if published.refused.is_empty() && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         PluginCommand::Inspect { file, schemas, json } => inspect(settings, compiler, &file, schemas, json).await,
         PluginCommand::Keygen { name } => keygen(&name),
         PluginCommand::Sign { key, beside, file } => sign(&key, &file, beside),
+        PluginCommand::Registry(command) => registry::run(settings, compiler, command).await,
     }
 }
 

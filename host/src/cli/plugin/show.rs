@@ -1,5 +1,6 @@
 //! Plugins on the terminal, and as JSON.
 
+use crate::distribution::Source;
 use crate::plugin::{Inspected, Loaded, Published, Refused};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub(super) struct Shown<'a> {
     pub(super) schemas: bool,
 }
 
-pub(super) fn list(published: &Published) {
+pub(super) fn list(published: &Published, missing: &[&Source]) {
     for p in published.plugins.values() {
         let signed = p.publisher.as_deref().map_or(String::new(), |publisher| format!("  signed by {publisher}"));
         println!("{} {}  sha256:{}{signed}", p.name, p.version, &p.digest[..16]);
@@ -27,12 +28,17 @@ pub(super) fn list(published: &Published) {
     for why in published.refused.values() {
         println!("REFUSED  {why}");
     }
+    for source in missing {
+        println!("MISSING  {} from {}; `rowhouse plugin update {}` says why", source.name, source.place, source.name);
+    }
 }
 
-pub(super) fn list_json(published: &Published) {
+pub(super) fn list_json(published: &Published, missing: &[&Source]) {
     let served: Vec<Value> = published.plugins.values().map(|p| loaded(p, false)).collect();
     let refused: Vec<Value> = published.refused.values().map(|why| refusal(why)).collect();
-    println!("{}", json!({ "served": served, "refused": refused }));
+    let missing: Vec<Value> =
+        missing.iter().map(|it| json!({ "name": it.name, "from": it.place.to_string() })).collect();
+    println!("{}", json!({ "served": served, "refused": refused, "missing": missing }));
 }
 
 pub(super) fn inspect(shown: &Shown<'_>) {
