@@ -13,6 +13,7 @@ mod conformance; // The public suite of the protocol, both revisions, through a 
 mod protocol; // The protocol's edges, spoken raw.
 mod clients; // Official clients, in both eras, over both transports.
 mod flow; // A call from bytes to bytes.
+mod manual; // The manual of plugins: tables, commands, links, examples.
 mod tidy; // Sentences of the documentation that a machine can hold.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
 mod policy; // A policy that changes under a running host.
@@ -21,6 +22,7 @@ mod sandbox; // Guests that misbehave, and their neighbours.
 mod polyglot; // Plugins in Python and JavaScript.
 mod swap; // Plugins that come, change and go.
 mod signing; // Who made what is served.
+mod registry; // Plugins that come from a registry and go to one.
 mod errors; // No private text on the wire or in the log.
 mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.

@@ -8,3 +8,4 @@ pub mod polyglot;
 pub mod redis;
 pub mod registry;
 pub mod setup;
+pub mod wit;

@@ -71,9 +71,10 @@ fn fetch(own: &Path) -> Result<()> {
             bail!("apt-get could not download {PACKAGE}; its mirror must be reachable, or {}", by_hand());
         }
     }
-    let archive = fs::read_dir(own)?.flatten().map(|entry| entry.path()).find(|path| {
-        path.extension().is_some_and(|ending| ending == "deb")
-    });
+    let archive = fs::read_dir(own)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "deb"));
     let archive = archive.with_context(|| format!("apt-get left no {PACKAGE} in {}", own.display()))?;
     let name = archive.to_str().context("a path that is text")?;
     if !run("dpkg-deb", &["--extract", name, "."])? {
