@@ -135,6 +135,9 @@ pub(crate) enum Command {
         #[arg(long)]
         fuel: bool,
     },
+    /// The fetching process. Started by the host.
+    #[command(name = crate::distribution::WORKER, hide = true)]
+    Fetch,
 }
 
 #[derive(Subcommand)]

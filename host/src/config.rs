@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod plugins;
 mod policy;
+mod registries;
 mod secret;
 mod traffic;
 
@@ -26,6 +27,7 @@ pub use keys::Keys;
 pub use limits::{Limits, LimitsPart, pool};
 pub use plugins::{Approval, Grant, Plugins, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
+pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};
 

@@ -6,6 +6,7 @@
 
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
+mod sources; // Plugins from elsewhere.
 mod walls; // What it does not serve without.
 
 pub use ground::Ground;
@@ -141,6 +142,7 @@ impl House {
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
+        sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
         let plugins = plugin::open(
             &settings.plugins,
             settings.requires_signatures(),

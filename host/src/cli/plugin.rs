@@ -3,10 +3,12 @@
 mod author;
 mod envelope;
 mod files;
+mod registry;
 mod show;
 mod versions;
 
 use crate::config::Settings;
+use crate::distribution::Sources;
 use crate::plugin::{self, Accounts, Registry, changes};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
@@ -71,6 +73,8 @@ pub(crate) enum PluginCommand {
     #[command(flatten)]
     Author(author::AuthorCommand),
     #[command(flatten)]
+    Registry(registry::RegistryCommand),
+    #[command(flatten)]
     Files(files::FilesCommand),
     #[command(flatten)]
     Versions(versions::VersionsCommand),
@@ -94,12 +98,14 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
     match command {
         PluginCommand::List { json } => {
             let published = view(settings, compiler).await?.published();
+            let sources = Sources::new(&settings.plugins).map_err(anyhow::Error::msg)?;
+            let missing: Vec<_> = sources.missing().collect();
             if json {
-                show::list_json(&published, &settings.plugins, accounts(settings).as_ref())
+                show::list_json(&published, &settings.plugins, accounts(settings).as_ref(), &missing)
             } else {
-                show::list(&published)
+                show::list(&published, &missing)
             }
-            Ok(if published.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if published.refused.is_empty() && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         PluginCommand::Inspect { file, schemas, json } => inspect(settings, compiler, &file, schemas, json).await,
         PluginCommand::Keygen { name } => keygen(&name),
@@ -107,6 +113,7 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
         PluginCommand::Author(command) => author::run(settings, compiler, command).await,
         PluginCommand::Files(command) => files::run(settings, compiler, command).await,
         PluginCommand::Versions(command) => versions::run(settings, compiler, command).await,
+        PluginCommand::Registry(command) => registry::run(settings, compiler, command).await,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
 use crate::query::gate::STACK_BYTES;
-use crate::{mcp, plugin};
+use crate::{distribution, mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
 use std::net::SocketAddr;
@@ -33,6 +33,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     // Before there is a runtime: the compiler process bounds its memory, threads' stacks included.
     if let Command::Compile { cpu_seconds, memory, fuel } = cli.command {
         plugin::work(cpu_seconds, memory, fuel).map_err(|e| anyhow::anyhow!(e))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // So does the fetching process.
+    if let Command::Fetch = cli.command {
+        distribution::work().map_err(|e| anyhow::anyhow!(e))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -85,7 +90,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Db(command) => db(&settings, command).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
-        Command::Compile { .. } => Ok(ExitCode::SUCCESS),
+        Command::Compile { .. } | Command::Fetch => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where plugins come from, what they are granted, and what one call may use.
 
+use super::Registry;
 use super::limits::{Limits, LimitsPart};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,12 @@ pub struct Plugins {
     /// Publishers whose signatures are believed: a name of the operator's choice, and an Ed25519 public key (PEM, or a
     /// line of OpenSSH), as text or as `{ file = "/path" }`.
     pub publishers: BTreeMap<String, PublicKeyText>,
+    /// Plugins by where they come from: `oci://HOST/REPOSITORY:TAG` (or `@sha256:DIGEST`, which is held to), `file:/path`.
+    /// Fetched into the directory when the host starts and by `rowhouse plugin update`, never by a timer: which version
+    /// serves is decided by somebody. One that cannot be had leaves what lies there serving.
+    pub sources: BTreeMap<String, String>,
+    /// Registries that need a proof, or have no TLS, by their host as references name it.
+    pub registries: BTreeMap<String, Registry>,
     /// What a plugin without a grant of its own may import.
     pub default_grant: Grant,
     /// Grants by plugin name. Replaces the default, whole.
@@ -70,6 +77,8 @@ impl Default for Plugins {
             rollback: Rollback::default(),
             signatures: None,
             publishers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            registries: BTreeMap::new(),
             default_grant: Grant::default(),
             grants: BTreeMap::new(),
             limits: Limits::default(),

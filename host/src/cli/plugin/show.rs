@@ -2,6 +2,7 @@
 
 use super::envelope::Envelope;
 use crate::config::Plugins;
+use crate::distribution::Source;
 use crate::plugin::{
     Accounts, Change, Entry, Hold, Inspected, Loaded, Published, Refused, Tried, describe, printable, refusal, standing,
 };
@@ -21,7 +22,7 @@ pub(super) struct Shown<'a> {
     pub(super) envelope: Envelope<'a>,
 }
 
-pub(super) fn list(published: &Published) {
+pub(super) fn list(published: &Published, missing: &[&Source]) {
     for p in published.plugins.values() {
         let signed = p.publisher.as_deref().map_or(String::new(), |publisher| format!("  signed by {publisher}"));
         println!("{} {}  sha256:{}{signed}", p.name, printable(&p.version), &p.digest[..16]);
@@ -43,14 +44,24 @@ pub(super) fn list(published: &Published) {
     for why in published.refused.values() {
         println!("REFUSED  {}", printable(&why.to_string()));
     }
+    for source in missing {
+        println!("MISSING  {} from {}; `rowhouse plugin update {}` says why", source.name, source.place, source.name);
+    }
 }
 
-pub(super) fn list_json(published: &Published, plugins: &Plugins, accounts: Option<&Accounts>) {
+pub(super) fn list_json(
+    published: &Published,
+    plugins: &Plugins,
+    accounts: Option<&Accounts>,
+    missing: &[&Source],
+) {
     let mut standing = standing(published);
     for served in standing["served"].as_array_mut().into_iter().flatten() {
         let text = |key: &str| served[key].as_str().unwrap_or_default().to_owned();
         served["envelope"] = Envelope::new(plugins, accounts, &text("name"), &text("digest")).json();
     }
+    let from = missing.iter().map(|it| json!({ "name": it.name, "from": it.place.to_string() }));
+    standing["missing"] = from.collect();
     println!("{standing}");
 }
 

@@ -44,7 +44,7 @@ pub(super) enum Level {
 pub(super) struct Lint {
     /// How bad it is.
     pub(super) level: Level,
-    /// Which rule: a stable name, explained in `plugins/README.md`.
+    /// Which rule: a stable name, explained in `docs/plugins.md`.
     pub(super) code: &'static str,
     /// The tool, or the plugin.
     pub(super) of: String,
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const MANUAL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/README.md"));
+    const MANUAL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/plugins.md"));
 
     #[test]
     fn every_rule_is_in_the_manual_with_its_level() {
