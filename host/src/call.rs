@@ -181,12 +181,13 @@ impl Host {
                 let known = prompt.arguments.iter().find(|it| it.name == argument).map(|it| it.completes);
                 (Arc::clone(plugin), prompt.item(), Completed::Prompt(Arc::clone(prompt)), known)
             }),
-            false => published.resources_for(who, &policy).find(|(_, it)| it.is_template() && it.uri == request.tool).map(
-                |(plugin, resource)| {
+            false => published
+                .resources_for(who, &policy)
+                .find(|(_, it)| it.is_template() && it.uri == request.tool)
+                .map(|(plugin, resource)| {
                     let known = resource.has_variable(&argument).then(|| resource.completes.contains(&argument));
                     (Arc::clone(plugin), resource.item(), Completed::Template(Arc::clone(resource)), known)
-                },
-            ),
+                }),
         };
         let kind = if of_prompt { PROMPT } else { RESOURCE };
         let found = found.ok_or_else(|| self.absent(who, &request, kind))?;
@@ -279,7 +280,9 @@ impl Host {
     /// The prompts this principal may get, by name.
     pub fn prompts(&self, who: &Arc<Principal>) -> Vec<Arc<Prompt>> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.prompts_for(who, &policy).filter(|(plugin, prompt)| policy.lists(who, &plugin.name, &prompt.item()));
+        let listed = published
+            .prompts_for(who, &policy)
+            .filter(|(plugin, prompt)| policy.lists(who, &plugin.name, &prompt.item()));
         let mut listed: Vec<_> = listed.map(|(_, prompt)| Arc::clone(prompt)).collect();
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         listed
@@ -289,7 +292,8 @@ impl Host {
     /// holds each: what a document says may change with it.
     pub fn resources(&self, who: &Arc<Principal>) -> Vec<(Arc<Resource>, String)> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
-        let listed = published.resources_for(who, &policy).filter(|(plugin, it)| policy.lists(who, &plugin.name, &it.item()));
+        let listed =
+            published.resources_for(who, &policy).filter(|(plugin, it)| policy.lists(who, &plugin.name, &it.item()));
         let mut listed: Vec<_> = listed.map(|(plugin, it)| (Arc::clone(it), plugin.digest.clone())).collect();
         listed.sort_by(|(a, _), (b, _)| a.uri.cmp(&b.uri));
         listed

@@ -144,7 +144,9 @@ fn mistakes(validator: &jsonschema::Validator, value: &Value) -> Vec<String> {
 /// What is wrong with the words for people and models: of a tool, a prompt, an argument, a document.
 pub(super) fn wording(title: &str, description: &str) -> Option<String> {
     let words = [("title", title, false, MAX_TITLE), ("description", description, true, MAX_DESCRIPTION)];
-    words.into_iter().find_map(|(what, text, lines, most)| Some(format!("its {what} {}", text::fault(text, lines, most)?)))
+    words
+        .into_iter()
+        .find_map(|(what, text, lines, most)| Some(format!("its {what} {}", text::fault(text, lines, most)?)))
 }
 
 /// What a tool answered.

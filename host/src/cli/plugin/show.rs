@@ -49,12 +49,7 @@ pub(super) fn list(published: &Published, missing: &[&Source]) {
     }
 }
 
-pub(super) fn list_json(
-    published: &Published,
-    plugins: &Plugins,
-    accounts: Option<&Accounts>,
-    missing: &[&Source],
-) {
+pub(super) fn list_json(published: &Published, plugins: &Plugins, accounts: Option<&Accounts>, missing: &[&Source]) {
     let mut standing = standing(published);
     for served in standing["served"].as_array_mut().into_iter().flatten() {
         let text = |key: &str| served[key].as_str().unwrap_or_default().to_owned();

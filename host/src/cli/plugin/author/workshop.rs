@@ -2,7 +2,7 @@
 //! the author's.
 
 use crate::call::Request;
-use crate::config::{Plugins, Settings, Signatures};
+use crate::config::{Approval, Plugins, Settings, Signatures};
 use crate::error::CallError;
 use crate::house::{Ground, House, Watcher};
 use crate::identity::Principal;
@@ -46,6 +46,8 @@ fn settings(base: &Settings, directory: &Path) -> Settings {
         watch: false,
         // Nobody signs what was built a second ago.
         signatures: Some(Signatures::Optional),
+        // And who saves a file has approved it.
+        approval: Approval::None,
         default_grant: base.plugins.default_grant.clone(),
         grants: base.plugins.grants.clone(),
         limits: base.plugins.limits.clone(),
