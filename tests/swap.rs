@@ -63,16 +63,16 @@ fn operator(app: &App, arguments: &[&str]) -> std::process::Output {
     command.stdin(std::process::Stdio::null()).output().expect("the program runs")
 }
 
-/// A settings file for the operator's commands.
-fn set(app: &App, settings: &str) {
-    std::fs::write(app.plugins.path().join("rowhouse.toml"), settings).expect("written");
-}
-
 /// The same, where it must go well; what it said.
 fn does(app: &App, arguments: &[&str]) -> String {
     let output = operator(app, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// A settings file for the operator's commands.
+fn set(app: &App, settings: &str) {
+    std::fs::write(app.plugins.path().join("rowhouse.toml"), settings).expect("written");
 }
 
 /// Why `echo` was refused at the last look, if it was.
