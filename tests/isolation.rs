@@ -201,12 +201,15 @@ async fn who_may_nothing_is_told_nothing() {
     assert_eq!(refused("retail.orders").await, refused("retail.orbers").await, "forbidden and absent look alike");
 }
 
-/// Who may do what under the shipped policy: role by tool, table and tenant. Reviewed as a whole.
+/// Who may do what under the shipped policy: role by tool, prompt, document, table and tenant. Reviewed as a whole.
 #[tokio::test]
 async fn the_shipped_policy_as_a_matrix() {
     let app = soon(App::plan(|plan| plan.guests = vec!["sales", "search"])).await;
     let (published, catalog) = (app.host.plugins.published(), app.host.catalog.load());
-    let tools: Vec<(&str, &str)> = published.tools().map(|(plugin, tool)| (&*plugin.name, &*tool.name)).collect();
+    // Prompts and documents, too.
+    let items: Vec<(&str, String)> =
+        published.plugins.values().flat_map(|plugin| plugin.items().map(|item| (&*plugin.name, item))).collect();
+    let tools: Vec<(&str, &str)> = items.iter().map(|(plugin, item)| (*plugin, &**item)).collect();
     let tables: Vec<(&str, &str)> = catalog.tables().iter().map(|table| (&*table.schema, &*table.relation)).collect();
     // Everybody of the matrix of rows, and two of whom an issuer says much that is worth nothing without a role.
     let known = WHO.iter().map(|who| (*who, Subject::from(&*app.principal(who))));
@@ -224,8 +227,9 @@ async fn the_shipped_policy_as_a_matrix() {
     for role in ["store_manager", "regional_manager", "super_admin"] {
         assert!(people.iter().any(|(_, who)| who.roles.iter().any(|it| it == role)), "nobody is {role}");
     }
-    let tools: usize = published.plugins.values().map(|plugin| plugin.tools.len()).sum();
-    let questions = 3 * tools + tables.len() + 1 + STORES.len();
+    assert!(tools.iter().any(|(_, item)| item.starts_with("prompt:")), "{tools:?}");
+    assert!(tools.iter().any(|(_, item)| item.starts_with("resource:")), "{tools:?}");
+    let questions = 3 * tools.len() + tables.len() + 1 + STORES.len();
     assert_eq!(matrix.lines().count(), 1 + questions + 1 + people.len(), "{matrix}");
     insta::with_settings!({ snapshot_path => crate::harness::root().join("tests/snapshots"), prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("policy", matrix);

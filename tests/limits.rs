@@ -82,7 +82,8 @@ async fn small() -> App {
 
 fn open(app: &App, who: &str) -> Arc<TenantTx> {
     let permit = app.host.policy.current().permit(&app.principal(who), "sales", "execute_sales_query", None);
-    let bounds = Bounds { rows: 10, bytes: 1 << 20, time: Duration::from_secs(3_600) };
+    let bounds =
+        Bounds { rows: 10, bytes: 1 << 20, time: Duration::from_secs(3_600), database: Duration::from_secs(3_600) };
     let opened = app.host.database.open(&permit.expect("a permit"), bounds, CancellationToken::new());
     Arc::new(opened.expect("a sound database"))
 }

@@ -13,14 +13,18 @@ mod conformance; // The public suite of the protocol, both revisions, through a 
 mod protocol; // The protocol's edges, spoken raw.
 mod clients; // Official clients, in both eras, over both transports.
 mod flow; // A call from bytes to bytes.
+mod offers; // Prompts, documents, completion, views, and calls that ask back.
+mod manual; // The manual of plugins: tables, commands, links, examples.
 mod tidy; // Sentences of the documentation that a machine can hold.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
 mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.
 mod sandbox; // Guests that misbehave, and their neighbours.
 mod polyglot; // Plugins in Python and JavaScript.
+mod author; // From nothing to a tool that answers, as somebody with a shell does it.
 mod swap; // Plugins that come, change and go.
 mod signing; // Who made what is served.
+mod registry; // Plugins that come from a registry and go to one.
 mod errors; // No private text on the wire or in the log.
 mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.

@@ -1,8 +1,7 @@
-//! Plugins in Python and JavaScript: what they answer, that they are walled in like any other, that a stranger can build
-//! one.
+//! Plugins in Python and JavaScript: what they answer, and that they are walled in like any other.
 
 mod truth; // What they answer, beside what the administrator's own statements say.
-mod sources; // Their sources: the tests beside them, and the templates.
+mod sources; // Their sources: the tests beside them.
 
 use crate::harness::{App, Plan};
 use crate::patience::soon;

@@ -142,32 +142,21 @@ async fn what_is_not_offered() {
     let app = App::start().await;
     let caller = Caller::new(&app, "seattle");
     let session = caller.session().await;
-    let methods = [
-        "prompts/list",
-        "prompts/get",
-        "resources/list",
-        "resources/templates/list",
-        "resources/read",
-        "completion/complete",
-        "tasks/get",
-        "tasks/cancel",
-        "skills/list",
-        "resources/subscribe",
-        "no/such/method",
-    ];
-    for method in methods {
-        let params = json!({
-            "name": "x", "uri": "test://x", "taskId": "x",
-            "ref": { "type": "ref/prompt", "name": "x" }, "argument": { "name": "a", "value": "b" },
-        });
+    for method in ["tasks/get", "tasks/cancel", "skills/list", "no/such/method"] {
+        let params = json!({ "name": "x", "uri": "test://x", "taskId": "x" });
         let (status, _, body) = whole(caller.modern(method, params.clone())).await;
         assert_eq!((status, &body["error"]["code"]), (404, &json!(-32601)), "{method}: {body}");
         let (status, _, body) = whole(caller.legacy(method, params).header("mcp-session-id", &session)).await;
         assert_eq!((status, &body["error"]["code"]), (200, &json!(-32601)), "{method}: {body}");
     }
+    // From 2026-07-28 on documents are subscribed to by a stream.
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let (status, _, body) = whole(caller.modern(method, json!({ "uri": "test://watched-resource" }))).await;
+        assert_eq!((status, &body["error"]["code"]), (404, &json!(-32601)), "{method}: {body}");
+    }
     let (_, _, body) = whole(caller.modern("server/discover", json!({}))).await;
     let offered: Vec<&String> = body["result"]["capabilities"].as_object().expect("capabilities").keys().collect();
-    assert_eq!(offered, ["logging", "tools"]);
+    assert_eq!(offered, ["completions", "extensions", "logging", "prompts", "resources", "tools"]);
 }
 
 #[tokio::test]

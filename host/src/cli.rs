@@ -132,7 +132,12 @@ pub(crate) enum Command {
         cpu_seconds: u64,
         #[arg(long)]
         memory: u64,
+        #[arg(long)]
+        fuel: bool,
     },
+    /// The fetching process. Started by the host.
+    #[command(name = crate::distribution::WORKER, hide = true)]
+    Fetch,
 }
 
 #[derive(Subcommand)]

@@ -10,8 +10,10 @@ mod doctor;
 mod http;
 mod identity;
 mod keys;
+mod limits;
 mod plugins;
 mod policy;
+mod registries;
 mod secret;
 mod traffic;
 
@@ -22,8 +24,10 @@ pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
-pub use plugins::{Approval, Grant, Limits, Plugins, PublicKeyText, Rollback, Signatures};
+pub use limits::{Limits, LimitsPart, pool};
+pub use plugins::{Approval, Grant, Plugins, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
+pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use traffic::{Quota, Rate, Traffic};
 

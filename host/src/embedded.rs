@@ -57,6 +57,8 @@ pub struct Options {
     pub archive: Option<PathBuf>,
     /// Directory with `postgres` and `initdb` of the operator's choice (`ROWHOUSE_PG_BIN_DIR`).
     pub bin_dir: Option<PathBuf>,
+    /// Where pinned archives are unpacked. `None`: in the state directory.
+    pub programs: Option<PathBuf>,
     /// Name of the cluster's directory; one host at a time runs it.
     pub cluster: String,
     /// Most private memory one backend may take, in bytes (`RLIMIT_DATA`; Linux only keeps to it). Shared memory does
@@ -74,6 +76,7 @@ impl Default for Options {
             state_dir: None,
             archive: None,
             bin_dir: None,
+            programs: None,
             cluster: "cluster".to_owned(),
             // Attacks need gigabytes, honest queries stayed under 256 MB when measured; the double leaves room for
             // building a vector index.

@@ -26,10 +26,15 @@ pub enum Blame {
 pub enum Code {
     /// The arguments do not fit the tool's schema, or make no sense.
     Validation,
+    /// The arguments are larger, or nested deeper, than a call's may be.
+    Arguments,
     /// No valid proof of who is calling.
     Authentication,
     /// The caller is known and may not do this.
     Authorization,
+    /// What a call of several rounds left between two of them does not open: it was changed, is too old, or belongs to
+    /// another call.
+    RequestState,
     /// The caller asks faster, or more at once, than it may; waiting helps.
     RateLimited,
     /// The caller used up what it may use in a day.
@@ -58,16 +63,26 @@ pub enum Code {
     PluginDeadline,
     /// The plugin computed longer than a call may.
     PluginCpu,
-    /// The plugin asked for more memory or tables than a call may have.
+    /// The plugin used more fuel than a call may.
+    PluginFuel,
+    /// The plugin asked for more memory than a call may have.
     PluginMemory,
+    /// The plugin asked for a larger table than a call may have.
+    PluginTables,
+    /// The component has more instances, memories or tables inside than one may have.
+    PluginInstances,
     /// The plugin called the host more often than a call may.
     PluginHostCalls,
     /// The plugin ran more statements than a call may.
     PluginStatements,
+    /// The plugin's statements held connections for longer than those of a call may.
+    PluginDatabaseTime,
     /// The plugin held more handles than a call may.
     PluginHandles,
     /// The plugin moved more data across the wall, or answered with more, than a call may.
     PluginAnswer,
+    /// The plugin answered with JSON that is nested deeper than an answer may be.
+    PluginNesting,
     /// The plugin answered with something its own description does not allow.
     PluginContract,
     /// The plugin reached for a capability it was not given.
@@ -82,10 +97,12 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the manual and for the test that keeps the manual whole.
-    pub const ALL: [Code; 27] = [
+    pub const ALL: [Code; 34] = [
         Code::Validation,
+        Code::Arguments,
         Code::Authentication,
         Code::Authorization,
+        Code::RequestState,
         Code::RateLimited,
         Code::QuotaExceeded,
         Code::UnknownTool,
@@ -100,11 +117,16 @@ impl Code {
         Code::PluginStack,
         Code::PluginDeadline,
         Code::PluginCpu,
+        Code::PluginFuel,
         Code::PluginMemory,
+        Code::PluginTables,
+        Code::PluginInstances,
         Code::PluginHostCalls,
         Code::PluginStatements,
+        Code::PluginDatabaseTime,
         Code::PluginHandles,
         Code::PluginAnswer,
+        Code::PluginNesting,
         Code::PluginContract,
         Code::PluginDenied,
         Code::Cancelled,
@@ -116,8 +138,10 @@ impl Code {
     pub const fn as_str(self) -> &'static str {
         match self {
             Code::Validation => "VALIDATION_ERROR",
+            Code::Arguments => "ARGUMENTS_LIMIT",
             Code::Authentication => "AUTHENTICATION_ERROR",
             Code::Authorization => "AUTHORIZATION_ERROR",
+            Code::RequestState => "REQUEST_STATE",
             Code::RateLimited => "RATE_LIMITED",
             Code::QuotaExceeded => "QUOTA_EXCEEDED",
             Code::UnknownTool => "UNKNOWN_TOOL",
@@ -132,11 +156,16 @@ impl Code {
             Code::PluginStack => "PLUGIN_STACK",
             Code::PluginDeadline => "PLUGIN_DEADLINE",
             Code::PluginCpu => "PLUGIN_CPU",
+            Code::PluginFuel => "PLUGIN_FUEL",
             Code::PluginMemory => "PLUGIN_MEMORY",
+            Code::PluginTables => "PLUGIN_TABLES",
+            Code::PluginInstances => "PLUGIN_INSTANCES",
             Code::PluginHostCalls => "PLUGIN_HOST_CALLS",
             Code::PluginStatements => "PLUGIN_STATEMENTS",
+            Code::PluginDatabaseTime => "PLUGIN_DATABASE_TIME",
             Code::PluginHandles => "PLUGIN_HANDLES",
             Code::PluginAnswer => "PLUGIN_ANSWER",
+            Code::PluginNesting => "PLUGIN_NESTING",
             Code::PluginContract => "PLUGIN_CONTRACT",
             Code::PluginDenied => "PLUGIN_DENIED",
             Code::Cancelled => "CANCELLED",
@@ -149,10 +178,12 @@ impl Code {
     pub const fn blame(self) -> Blame {
         match self {
             Code::Validation
+            | Code::Arguments
             | Code::Authentication
             | Code::Authorization
             | Code::RateLimited
             | Code::QuotaExceeded
+            | Code::RequestState
             | Code::UnknownTool
             | Code::NotFound
             | Code::QueryRejected
@@ -165,11 +196,16 @@ impl Code {
             | Code::PluginStack
             | Code::PluginDeadline
             | Code::PluginCpu
+            | Code::PluginFuel
             | Code::PluginMemory
+            | Code::PluginTables
+            | Code::PluginInstances
             | Code::PluginHostCalls
             | Code::PluginStatements
+            | Code::PluginDatabaseTime
             | Code::PluginHandles
             | Code::PluginAnswer
+            | Code::PluginNesting
             | Code::PluginContract
             | Code::PluginDenied => Blame::Plugin,
             Code::Database | Code::Overloaded | Code::Internal => Blame::Host,
@@ -226,10 +262,18 @@ impl CallError {
 
     /// One text for "absent" and "forbidden": a caller must not be able to map tools it may not use.
     pub fn unknown_tool(name: &str) -> Self {
-        // The name comes from the caller; it goes back bounded, so that an error is never an amplifier.
-        let shown: String = name.chars().take(64).collect();
-        Self::new(Code::UnknownTool, format!("unknown tool: {shown}"))
+        Self::new(Code::UnknownTool, format!("unknown tool: {}", bounded(name)))
     }
+
+    /// The same for a prompt or a document, which is the `kind`.
+    pub fn unknown(kind: &str, name: &str) -> Self {
+        Self::new(Code::NotFound, format!("unknown {kind}: {}", bounded(name)))
+    }
+}
+
+/// A name that comes from the caller: it goes back bounded, so that an error is never an amplifier.
+fn bounded(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 #[cfg(test)]

@@ -6,15 +6,16 @@
 
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
+mod sources; // Plugins from elsewhere.
 mod walls; // What it does not serve without.
 
 pub use ground::Ground;
 pub use walls::{Unsafe, note_refusal};
 
 use crate::audit::{Audit, Event};
-use crate::call::Host;
+use crate::call::{Host, Seal};
 use crate::clerk::Clerk;
-use crate::config::{Person, Settings};
+use crate::config::{self, Person, Settings};
 use crate::identity::{self, Identity};
 use crate::keys::{self, Keys};
 use crate::plugin;
@@ -27,6 +28,7 @@ use arc_swap::ArcSwap;
 use rowhouse_migrations as shape;
 use rowhouse_migrations::retail;
 use secrecy::{ExposeSecret, SecretSlice};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +89,14 @@ fn ticket_key(keys: &Keys) -> TicketKey {
     TicketKey { kid: keys.ticket_name(), key: SecretSlice::from(keys.ticket.expose_secret().to_vec()) }
 }
 
+/// Tenants that grants and bounds of plugins name and the directory does not list. No error: they may come.
+fn strangers<'a>(plugins: &'a config::Plugins, directory: &[Tenant]) -> BTreeSet<&'a str> {
+    let grants = plugins.grants.values().chain([&plugins.default_grant]);
+    let named = grants.flat_map(|grant| grant.tenants.iter().flatten()).chain(plugins.tenant_limits.keys());
+    let listed = |name: &str| directory.iter().any(|it| it.name == name || it.id.to_string() == name);
+    named.map(String::as_str).filter(|name| !listed(name)).collect()
+}
+
 /// The directory of tenants, as policies see it.
 pub fn tenants(rows: Vec<shape::TenantRow>) -> Vec<Tenant> {
     rows.into_iter().map(|t| Tenant { id: t.id, name: t.name, region: t.region }).collect()
@@ -116,7 +126,8 @@ impl House {
         let undo = stop.clone().drop_guard();
         let clerk = Clerk::start(ground.clerk(keys), stop.clone());
         let identity = identity(keys, settings, Some(clerk.clone()))?;
-        let policy = Arc::new(Keeper::open(&settings.policy, directory).context("the policy cannot be used")?);
+        let policy = Keeper::open_for(&settings.policy, &settings.plugins, directory);
+        let policy = Arc::new(policy.context("the policy cannot be used")?);
         watch.step(
             "policy",
             &format!("{} policies over {} tenants", policy.current().len(), policy.current().directory().len()),
@@ -131,6 +142,7 @@ impl House {
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
+        sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
         let plugins = plugin::open(
             &settings.plugins,
             settings.requires_signatures(),
@@ -149,6 +161,9 @@ impl House {
         for name in settings.traffic.tools.keys().filter(|name| !served(name)) {
             watch.step("limits", &format!("traffic.tools: there is no tool {name} now"));
         }
+        for tenant in strangers(&settings.plugins, policy.current().directory()) {
+            watch.step("limits", &format!("[plugins]: there is no tenant {tenant} now"));
+        }
         for (name, parked) in &published.parked {
             watch.step("waits", &format!("{parked} (rowhouse plugin approve {name})"));
         }
@@ -163,12 +178,12 @@ impl House {
             database,
             catalog: ArcSwap::from_pointee(catalog),
             audit,
-            limits: settings.plugins.limits.clone(),
+            seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
         });
         host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
         let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
-        rounds::start(&host, &clerk, told, &stop);
+        rounds::start(&host, &clerk, told, settings.state_dir(), &stop);
         let walls = walls::watch(
             Arc::clone(&host),
             ground.watched(),

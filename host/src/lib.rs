@@ -18,6 +18,7 @@ pub mod policy; // What they may: a Principal becomes a Permit.
 pub mod traffic; // How much, how often, how many at once.
 pub mod audit; // Who did what.
 pub mod query; // The door to the rows: a Permit opens a TenantTx.
+pub mod distribution; // Where plugins come from: files, registries.
 pub mod plugin; // The tools, in their sandbox.
 pub mod call; // The street, as one function.
 pub mod mcp; // The protocol, at the front door.

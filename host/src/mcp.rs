@@ -10,10 +10,12 @@
 
 pub mod admin;
 mod answer;
+mod dialogue;
 mod handler;
 pub mod http;
 mod listener;
 mod news;
+mod offers;
 pub mod stdio;
 
 use rmcp::model::ProtocolVersion;
@@ -25,12 +27,12 @@ use std::time::Duration;
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
-/// How tools are listed.
+/// How tools, prompts and documents are listed.
 #[derive(Clone, Copy, Debug)]
 struct Listing {
     /// How long a client may take a list for fresh.
     ttl: Duration,
-    /// Tools on one page.
+    /// Tools, prompts or documents on one page.
     page: usize,
 }
 

@@ -6,43 +6,62 @@
 mod bindings;
 mod blame;
 mod compile;
+mod data;
+mod describe;
+mod dialogue;
 mod engine;
+mod errand;
+mod exports;
 mod imports;
 mod inspect;
 mod listener;
 mod loader;
 mod lock;
+mod measure;
 mod meter;
+mod nesting;
+mod offer;
 mod operate;
 mod published;
 mod record;
 mod registry;
 mod run;
+mod schema;
 mod shelf;
 mod standing;
 mod state;
 mod surface;
+mod template;
+mod text;
 mod tool;
 mod trial;
 mod trust;
+mod usage;
 mod verdict;
 mod wasi;
 mod watch;
 
 pub use compile::{WORKER, work};
-pub use inspect::{Import, Inspected, inspect};
+pub use data::data;
+pub use dialogue::{Ask, Ended, Kind, Question, Round};
+pub use errand::{Body, Call, Complete, Completed, Content, Fill, Filled, MAX_VALUES, Read, Speaker, Values};
+pub use inspect::{Import, Inspected, Wanted, inspect};
 pub use listener::{Listener, LogLevel};
 pub use loader::{Loaded, Refused};
 pub use lock::{Canary, Entry, Hold, Lock, Pin, Share};
+pub use measure::Measured;
 pub use meter::Stop;
+pub use offer::{Prompt, PromptArgument, Resource, VIEW};
 pub use operate::{HOST, Waiting};
 pub use published::{Parked, Published, Tried};
 pub use registry::Registry;
+pub use run::Errand;
 pub use standing::{describe, refusal, standing};
 pub use state::CallFacts;
 pub use surface::{Change, Surface, changes, printable};
 pub use tool::{Annotations, Answer, Part, Tool};
 pub use trust::{BESIDE, is_signed, keygen, sign};
+pub use usage::{Account, Accounts, Taken};
 
 use crate::config::Plugins;
 use crate::error::BoxError;
@@ -50,6 +69,27 @@ use registry::Pinning;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// Write what the plugins use into the state directory, now and then, until told to stop.
+pub async fn keep_accounts(registry: Arc<Registry>, state: PathBuf, stop: CancellationToken) {
+    let mut before = Vec::new();
+    loop {
+        let stopped = tokio::time::timeout(usage::PERIOD, stop.cancelled()).await.is_ok();
+        let accounts = registry.published().accounts();
+        // A host that serves nobody writes nothing.
+        if accounts.plugins != before {
+            let (state, written) = (state.clone(), accounts.clone());
+            let done = tokio::task::spawn_blocking(move || written.write(&state)).await;
+            if let Ok(Err(error)) = done {
+                tracing::warn!(%error, "what plugins use could not be written");
+            }
+            before = accounts.plugins;
+        }
+        if stopped {
+            return;
+        }
+    }
+}
 
 /// Start the engine, look at the plugin directory and the lock file, and keep looking if the settings say so.
 ///
@@ -116,11 +156,15 @@ async fn registry(
     state: &Path,
     pinning: Pinning,
 ) -> Result<Arc<Registry>, BoxError> {
-    let engine = engine::start(settings.concurrent_calls)?;
+    let faults = settings.faults();
+    if !faults.is_empty() {
+        return Err(format!("these settings cannot work:\n  {}", faults.join("\n  ")).into());
+    }
+    let engine = engine::start(settings.concurrent_calls, settings.fuel)?;
     // Before the cache, which is private: the state directory itself stays open to the database's own account.
     std::fs::create_dir_all(state).map_err(|e| format!("the state directory {}: {e}", state.display()))?;
     let cache = settings.cache.clone().unwrap_or_else(|| state.join("code"));
-    let compiler = compile::Compiler::new(compiler, &cache, settings.compile_seconds, settings.compile_memory)?;
+    let compiler = compile::Compiler::new(compiler, &cache, settings)?;
     let loader = loader::Loader::new(engine, compiler, trust::Trust::new(settings, signed)?, settings.clone())?;
     let registry = Arc::new(Registry::new(loader, settings.directory.clone(), settings.approval, pinning));
     registry.look().await?;

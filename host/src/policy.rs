@@ -9,11 +9,12 @@ mod entities; // People, tools, tables and tenants, as Cedar sees them.
 mod explain; // What was decided and by which policies, for people.
 mod fault; // What is wrong with a policy, where.
 mod keeper; // The snapshot in force, and how another takes its place.
+mod reach; // What a plugin's grant leaves of it.
 mod rules; // A text becomes rules.
 mod seat; // What is worked out once for each principal.
 
 pub use cases::{Cases, Outcome, Unusable, tenant_named};
-pub use entities::{Question, Subject};
+pub use entities::{PROMPT, Question, RESOURCE, Subject};
 pub use explain::{Explanation, Verdict};
 pub use fault::{Fault, Faults};
 pub use keeper::{Keeper, Refused, Unread, read_text};
@@ -21,6 +22,7 @@ pub use keeper::{Keeper, Refused, Unread, read_text};
 use crate::config;
 use crate::identity::Principal;
 use moka::sync::Cache;
+use reach::{Reach, Reaches};
 use rules::Rules;
 use seat::{Seat, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +82,7 @@ pub enum Denied {
     Tenant,
 }
 
-/// Proof that the policy allowed one principal to call one tool over one scope. Keeps the snapshot that said so: what
+/// Proof that the policy allowed one principal to use one item of a plugin ([`Question`]) over one scope. Keeps the snapshot that said so: what
 /// is decided later in the call is decided by the same rules.
 #[derive(Clone, Debug)]
 pub struct Permit {
@@ -90,6 +92,7 @@ pub struct Permit {
     plugin: String,
     tool: String,
     scope: Scope,
+    reach: Arc<Reach>,
 }
 
 impl Permit {
@@ -103,7 +106,7 @@ impl Permit {
         &self.plugin
     }
 
-    /// Which tool.
+    /// Which tool, prompt (`prompt:NAME`) or document (`resource:URI`).
     pub fn tool(&self) -> &str {
         &self.tool
     }
@@ -118,14 +121,22 @@ impl Permit {
         self.seat.sole_tenant()
     }
 
-    /// Which of these tables statements of this call may read. Decided once for a principal and a list of tables, and
-    /// all at once: a decision needs the room of an ordinary stack, and a guest asks on its own small one.
+    /// The tenant as the directory lists it, where the call is over one tenant's rows.
+    pub fn tenant(&self) -> Option<&Tenant> {
+        let Scope::One(id) = &self.scope else { return None };
+        let directory = self.policy.directory();
+        directory.binary_search_by_key(id, |tenant| tenant.id).ok().map(|at| &directory[at])
+    }
+
+    /// Which of these tables statements of this call may read: what the policy allows, as far as the plugin's grant
+    /// reaches. Decided once for a principal, a list of tables and a grant, and all at once: a decision needs the room of an ordinary stack, and a guest asks on its own small one.
     pub fn readable(&self, tables: &Arc<Tables>) -> Arc<Readable> {
-        // The list is kept with the answer, so its address stays its own.
-        let key = (self.seat.number(), Arc::as_ptr(tables) as usize);
+        // The list is kept with the answer and the grant with the policy, so their addresses stay their own.
+        let key = (self.seat.number(), Arc::as_ptr(tables) as usize, Arc::as_ptr(&self.reach) as usize);
         self.policy.0.readable.get_with(key, || {
             let may = |schema: &str, table: &str| {
-                self.policy.decided(&self.seat, Question::Read(schema.to_owned(), table.to_owned()))
+                self.reach.reads(schema, table)
+                    && self.policy.decided(&self.seat, Question::Read(schema.to_owned(), table.to_owned()))
             };
             let mut allowed = Tables::clone(tables);
             for (schema, names) in &mut allowed {
@@ -168,8 +179,10 @@ struct Inner {
     seats: Cache<Arc<Principal>, Arc<Seat>>,
     /// By the seat's number and what was asked.
     decisions: Cache<(u64, Question), bool>,
-    /// By the seat's number and the list's address.
-    readable: Cache<(u64, usize), Arc<Readable>>,
+    /// By the seat's number, the list's address and the grant's.
+    readable: Cache<(u64, usize, usize), Arc<Readable>>,
+    /// How far each plugin reaches.
+    reaches: Reaches,
 }
 
 impl Policy {
@@ -179,10 +192,11 @@ impl Policy {
     /// What is wrong, by line and column: a text that does not parse, a policy without an `@id` or with another's, one
     /// that says what the schema does not know, two tenants with one id.
     pub fn new(text: &str, directory: Vec<Tenant>) -> Result<Self, Faults> {
-        Self::of(Arc::new(Rules::read(text)?), directory)
+        Self::of(Arc::new(Rules::read(text)?), directory, &config::Plugins::default())
     }
 
-    fn of(rules: Arc<Rules>, directory: Vec<Tenant>) -> Result<Self, Faults> {
+    /// Rules over a directory, as far as the grants of these plugins reach.
+    fn of(rules: Arc<Rules>, directory: Vec<Tenant>, plugins: &config::Plugins) -> Result<Self, Faults> {
         let seats =
             Cache::builder().max_capacity(REMEMBERED_SEATS).weigher(|_, seat: &Arc<Seat>| seat.weight()).build();
         let decisions = Cache::builder()
@@ -191,15 +205,12 @@ impl Policy {
                 u32::try_from(DECISION_BYTES + question.resource().len()).unwrap_or(u32::MAX)
             })
             .build();
-        Ok(Self(Arc::new(Inner {
-            snapshot: Snapshot::new(rules, directory)?,
-            seats,
-            decisions,
-            readable: Cache::new(READERS),
-        })))
+        let snapshot = Snapshot::new(rules, directory)?;
+        let reaches = Reaches::new(plugins, snapshot.directory());
+        Ok(Self(Arc::new(Inner { snapshot, reaches, seats, decisions, readable: Cache::new(READERS) })))
     }
 
-    /// Whether this principal may call this tool, and over whose rows. `wanted` narrows the scope to some of the
+    /// Whether this principal may use this item (see [`Question`]), and over whose rows. `wanted` narrows the scope to some of the
     /// tenants the principal may assume.
     ///
     /// # Errors
@@ -216,14 +227,17 @@ impl Policy {
         if !self.decided(&seat, Question::Call(plugin.clone(), tool.clone())) {
             return Err(Denied::Tool);
         }
-        let scope = seat.scope(wanted)?;
-        Ok(Permit { policy: self.clone(), seat, principal: Arc::clone(principal), plugin, tool, scope })
+        let reach = Arc::clone(self.0.reaches.of(&plugin));
+        let scope = reach.narrow(seat.scope(wanted)?, wanted.is_some())?;
+        Ok(Permit { policy: self.clone(), seat, principal: Arc::clone(principal), plugin, tool, scope, reach })
     }
 
-    /// Whether this tool is in the lists this principal sees: a policy permits `list`, and there is a tenant to see.
+    /// Whether this item (see [`Question`]) is in the lists this principal sees: a policy permits `list`, and there is a tenant to see that
+    /// the plugin is for.
     pub fn lists(&self, principal: &Arc<Principal>, plugin: &str, tool: &str) -> bool {
         let seat = self.seat(principal);
-        seat.scope(None).is_ok() && self.decided(&seat, Question::List(plugin.to_owned(), tool.to_owned()))
+        let left = seat.scope(None).and_then(|scope| self.0.reaches.of(plugin).narrow(scope, false));
+        left.is_ok() && self.decided(&seat, Question::List(plugin.to_owned(), tool.to_owned()))
     }
 
     /// What one decision would be for somebody of whom nothing was proved, and which policies made it.

@@ -4,6 +4,7 @@
 //! statements over one scope until a deadline: a value, not a connection. Each statement passes the gate, borrows a
 //! connection of the login role its scope's shape belongs to, and is over in one round trip (`query/trip.rs`).
 
+mod budget;
 pub mod catalog;
 #[cfg(feature = "demolition")]
 pub mod demolition;
@@ -13,6 +14,7 @@ mod frame;
 pub mod gate;
 mod json;
 mod lane;
+mod looks;
 mod packed;
 mod pool;
 mod rows;
@@ -79,6 +81,8 @@ pub struct Bounds {
     pub bytes: usize,
     /// How long from now statements may run, waiting for a connection included.
     pub time: Duration,
+    /// How long statements may hold connections, all of them together.
+    pub database: Duration,
 }
 
 /// The database as it was when it last answered.
@@ -160,6 +164,7 @@ impl Database {
             rows: bounds.rows.min(settings.rows),
             bytes: bounds.bytes.min(settings.answer_bytes),
             deadline: Instant::now() + bounds.time,
+            database_time: bounds.database,
             cancel,
             database: self.clone(),
         })
@@ -241,6 +246,7 @@ pub struct TenantTx {
     rows: u32,
     bytes: usize,
     deadline: Instant,
+    database_time: Duration,
     cancel: CancellationToken,
 }
 
@@ -264,7 +270,7 @@ impl TenantTx {
     ) -> impl Future<Output = Result<Rows, SqlError>> + Send + 'static {
         let transaction = Arc::clone(self);
         // The gate follows a statement as deep as it nests, and a guest asks on its own small stack, however much of it
-        // is left: a task has a whole one.
+        // is left: a task has its thread's, which is what the gate goes by.
         let begun = tokio::spawn(async move {
             let begun = transaction.begin(&statement, &parameters);
             begun.map(|(fingerprint, begun)| (transaction, statement, parameters, fingerprint, begun))
@@ -292,6 +298,11 @@ impl TenantTx {
         begun: Begun,
     ) -> Result<Rows, SqlError> {
         self.database.sound()?;
+        if let Some(most) = self.overdrawn() {
+            let outcome = Err(budget::overdrawn(most));
+            begun.end(&outcome);
+            return outcome;
+        }
         let shared = &self.database.0;
         let order = Order {
             brackets: trip::READ_ONLY,
@@ -322,9 +333,12 @@ impl TenantTx {
         // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
         let (answer, outcome) = oneshot::channel();
         let (warden, waiting) = (shared.warden.clone(), trip::Waiting { answer, begun });
-        tokio::spawn(trip::run(link, ticket, order, stop, warden, waiting, place));
-        let outcome = outcome.await;
+        tokio::spawn(trip::run(link, ticket, order, stop.clone(), warden, waiting, place));
+        let outcome = budget::watch(&self.tally, self.database_time, &stop, outcome).await;
         dropped.disarm();
+        if let Some(most) = self.overdrawn() {
+            return Err(budget::overdrawn(most));
+        }
         // Rows that were read while the hole was found.
         self.database.sound()?;
         outcome.map_err(SqlError::unavailable)?
@@ -335,26 +349,9 @@ impl TenantTx {
         self.tally.all()
     }
 
-    /// The part of the catalog this call may read.
-    pub fn sees(&self, catalog: &catalog::Catalog) -> catalog::Catalog {
-        catalog.seen_by(&|schema, relation| self.readable.contains(schema, relation))
-    }
-
-    /// Distinct values of a column of a listed table, in order, as text, nulls left out; at most `max`, which is held
-    /// to 1 to [`catalog::MAX_SAMPLES`].
-    ///
-    /// # Errors
-    /// [`SqlCode::Invalid`] for a table or column the catalog does not list, else as [`TenantTx::run`].
-    pub async fn samples(
-        self: &Arc<Self>,
-        catalog: &catalog::Catalog,
-        table: &str,
-        column: &str,
-        max: u32,
-    ) -> Result<Vec<String>, SqlError> {
-        let statement = self.sees(catalog).samples(table, column, max)?;
-        let rows = self.run(&statement, &[]).await?;
-        Ok((0..rows.len()).filter_map(|row| rows.cell(row, 0)).map(str::to_owned).collect())
+    /// How long its statements may hold connections together, once they have held them for so long.
+    pub fn overdrawn(&self) -> Option<Duration> {
+        (self.tally.spent().0 >= self.database_time).then_some(self.database_time)
     }
 
     /// The statement's fingerprint, if it and its parameters may go to the database.

@@ -43,7 +43,10 @@ impl Caller {
         let about = if method.starts_with("resources/") { "uri" } else { "name" };
         let about = params[about].as_str().map(str::to_owned);
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
-        params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        let known = &mut params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+        if known.is_null() {
+            *known = json!({});
+        }
         let request = self.legacy(method, params).header("mcp-protocol-version", MODERN).header("mcp-method", method);
         match about {
             Some(about) => request.header("mcp-name", about),

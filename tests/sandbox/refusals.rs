@@ -34,7 +34,7 @@ async fn app(change: impl FnOnce(&mut Plan)) -> App {
 }
 
 /// Publish these bytes under a name; the step and the reason they are refused with.
-async fn refused(app: &App, name: &str, bytes: &[u8]) -> (&'static str, String) {
+pub async fn refused(app: &App, name: &str, bytes: &[u8]) -> (&'static str, String) {
     let file = app.plugins.path().join(format!("{name}.wasm"));
     std::fs::write(&file, bytes).expect("written");
     soon(app.look()).await;

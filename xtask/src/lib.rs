@@ -6,4 +6,6 @@ pub mod node;
 pub mod pip;
 pub mod polyglot;
 pub mod redis;
+pub mod registry;
 pub mod setup;
+pub mod wit;

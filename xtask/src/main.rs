@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use xtask::{guests, machine, setup};
+use xtask::{guests, machine, setup, wit};
 
 /// Build, try and prove Rowhouse. Every command sets up what the machine lacks first.
 #[derive(Parser)]
@@ -60,6 +61,12 @@ enum Command {
         #[arg(long)]
         tests: bool,
     },
+    /// Write the contract, `wit/`, as a binary package: what `rowhouse plugin push` takes to a registry.
+    Wit {
+        /// Into this file. Unset: `target/rowhouse-plugin-VERSION.wasm`.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -90,6 +97,13 @@ fn run(command: Command) -> Result<ExitCode> {
             if tests {
                 setup::plugins(&root, guests::Which::Tests)?;
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Wit { out } => {
+            let package = wit::package(&root)?;
+            let out = out.unwrap_or_else(|| root.join("target").join(package.file()));
+            std::fs::write(&out, &package.bytes).with_context(|| format!("write {}", out.display()))?;
+            println!("{}@{}  {}", package.name, package.version, out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo { arguments } => {

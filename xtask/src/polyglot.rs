@@ -1,7 +1,7 @@
 //! Plugins that are not in Rust: a Python or JavaScript source, an interpreter and a snapshot of it, as one component.
 //!
 //! Both are built without WASI: what of it the interpreter would import is replaced by traps, so these plugins need no
-//! grant that a Rust one does not. What that costs is said in `plugins/README.md`.
+//! grant that a Rust one does not. What that costs is said in `docs/plugins.md`.
 
 use std::{
     ffi::OsStr,

@@ -13,6 +13,7 @@ mod bare;
 #[expect(dead_code, unreachable_pub, reason = "shared with the suite, which uses the rest of it")]
 mod harness;
 mod load;
+mod neighbour;
 mod report;
 mod subject;
 
@@ -41,6 +42,9 @@ struct Options {
     /// As JSON.
     #[arg(long)]
     json: bool,
+    /// What a well-behaved plugin's callers notice of hostile ones, instead. Three rounds are enough.
+    #[arg(long)]
+    neighbour: bool,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -48,7 +52,13 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime =
+        runtime.enable_all().thread_stack_size(rowhouse::query::gate::STACK_BYTES).build().expect("a runtime");
+    if options.neighbour {
+        runtime.block_on(neighbour::run(options.rounds));
+        return;
+    }
     let report = runtime.block_on(measure(&options));
     if options.json {
         println!("{:#}", report.json());

@@ -264,7 +264,12 @@ impl Bench {
             Subject::Path(size) => {
                 let (host, permit) = (Arc::clone(&self.app.host), self.permit.clone());
                 load::within(callers, calls, move |_| {
-                    let bounds = Bounds { rows: 1_000, bytes: 4 << 20, time: Duration::from_secs(30) };
+                    let bounds = Bounds {
+                        rows: 1_000,
+                        bytes: 4 << 20,
+                        time: Duration::from_secs(30),
+                        database: Duration::from_secs(30),
+                    };
                     let transaction = Arc::new(
                         host.database.open(&permit, bounds, CancellationToken::new()).expect("a safe database"),
                     );

@@ -1,9 +1,8 @@
 //! What is left of a call when it is over: its record, and what it is charged.
 
-use super::Request;
 use crate::audit::{Arguments, Audit, CallRecord, Event, Reach, Reservation, Short, Statement, Statements, Who};
 use crate::error::{CallError, Code};
-use crate::plugin::{Answer, Loaded, Part, Tool};
+use crate::plugin::{Answer, Body, Content, Ended, Filled, Loaded, Part, Values};
 use crate::policy::Permit;
 use crate::query::gate::Reason;
 use crate::query::{Ran, SqlCode, TenantTx};
@@ -56,13 +55,13 @@ impl<'a> Record<'a> {
         audit: &'a Audit,
         permit: &Permit,
         plugin: &Loaded,
-        request: &Request,
+        request: &str,
         began: Instant,
         deadline: Instant,
     ) -> Result<Self, CallError> {
         let place = audit.reserve(deadline).await?;
         let record = CallRecord {
-            request: Short::new(&request.id),
+            request: Short::new(request),
             who: Who::from(&**permit.principal()),
             scope: Reach::from(permit.scope()),
             plugin: Short::new(&plugin.name),
@@ -81,15 +80,13 @@ impl<'a> Record<'a> {
     }
 
     /// Keep what the call was asked, as far as the policy allows.
-    pub(super) fn keep_arguments(&mut self, tool: &Tool, arguments: &Map<String, Value>) {
-        let properties = tool.input_schema.get("properties").and_then(Value::as_object);
-        let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));
+    pub(super) fn keep_arguments(&mut self, known: impl Fn(&str) -> bool, arguments: &Map<String, Value>) {
         self.record.arguments = self.audit.hash_arguments(arguments, known, self.plain);
         self.place.draft(self.record.clone());
     }
 
     /// The call is over.
-    pub(super) fn close(mut self, ran: &[Ran], outcome: &Result<Answer, CallError>) {
+    pub(super) fn close<T: Weighed>(mut self, ran: &[Ran], outcome: &Result<T, CallError>) {
         for one in ran {
             self.record.rows += one.rows;
             self.record.database += one.time;
@@ -108,18 +105,63 @@ impl<'a> Record<'a> {
                 });
             }
         }
-        self.record.answer_bytes = outcome.as_ref().map_or(0, |answer| answer.parts.iter().map(bytes).sum());
+        self.record.answer_bytes = outcome.as_ref().map_or(0, Weighed::bytes);
         self.record.outcome = outcome.as_ref().err().map(|error| error.code);
         self.record.duration = self.began.elapsed();
         self.place.call(self.record);
     }
 }
 
-fn bytes(part: &Part) -> u64 {
-    let bytes = match part {
-        Part::Text(text) => text.len(),
-        Part::Image { data, .. } | Part::Audio { data, .. } => data.len(),
-        Part::Resource { text, .. } => text.len(),
-    };
-    bytes as u64
+/// What a call came to, as far as the record goes: how many bytes of it leave.
+pub(super) trait Weighed {
+    fn bytes(&self) -> u64;
+}
+
+impl Weighed for Part {
+    fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Part::Text(text) => text.len(),
+            Part::Image { data, .. } | Part::Audio { data, .. } => data.len(),
+            Part::Resource { text, .. } => text.len(),
+        };
+        bytes as u64
+    }
+}
+
+impl Weighed for Answer {
+    fn bytes(&self) -> u64 {
+        self.parts.iter().map(Weighed::bytes).sum()
+    }
+}
+
+impl Weighed for Filled {
+    fn bytes(&self) -> u64 {
+        self.messages.iter().map(|(_, part)| part.bytes()).sum()
+    }
+}
+
+impl Weighed for Content {
+    fn bytes(&self) -> u64 {
+        let bytes = match &self.body {
+            Body::Text(text) => text.len(),
+            Body::Bytes(bytes) => bytes.len(),
+        };
+        bytes as u64
+    }
+}
+
+impl Weighed for Values {
+    fn bytes(&self) -> u64 {
+        self.values.iter().map(|value| value.len() as u64).sum()
+    }
+}
+
+impl<T: Weighed> Weighed for Ended<T> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Done(done) => done.bytes(),
+            // Questions are for the person, and the state comes back.
+            Self::Asks(_) => 0,
+        }
+    }
 }

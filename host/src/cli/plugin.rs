@@ -1,11 +1,15 @@
 //! `rowhouse plugin`: what would be served, what one component wants, who signed it.
 
+mod author;
+mod envelope;
 mod files;
+mod registry;
 mod show;
 mod versions;
 
 use crate::config::Settings;
-use crate::plugin::{self, Registry, changes};
+use crate::distribution::Sources;
+use crate::plugin::{self, Accounts, Registry, changes};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use std::fs;
@@ -18,7 +22,7 @@ use std::sync::Arc;
 /// The file a secret key is read from, where the command line has none.
 const KEY_VARIABLE: &str = "ROWHOUSE_SIGNING_KEY";
 
-/// Commands about plugins. None needs a database.
+/// Commands about plugins. None but an author's needs a database.
 #[derive(Subcommand)]
 pub(crate) enum PluginCommand {
     /// Prove every plugin of the directory and list what is served with its tools, what waits for approval, what is on
@@ -29,13 +33,17 @@ pub(crate) enum PluginCommand {
         #[arg(long)]
         json: bool,
     },
-    /// What one component is: digest, signature, imports, exports, producers, tools, and what would change.
+    /// What one component is: digest, signature, imports, exports, producers, tools, and what would change; what it wants
+    /// against what it is granted, its bounds, and how much of them its latest calls used.
     ///
-    /// It is compared with the plugin of the same name in the plugin directory, where there is one. Exit code 1: this host
+    /// Use is what a host with this state directory wrote last. It is compared with the plugin of the same name in the plugin directory, where there is one. Exit code 1: this host
     /// would refuse it, and why is the last line.
-    #[command(after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d")]
+    #[command(
+        after_help = "Example:  rowhouse plugin inspect sales.wasm --plugins plugins.d\n          rowhouse plugin inspect sales"
+    )]
     Inspect {
-        /// The component. Its name, without the ending, is the plugin's.
+        /// The component, whose name without the ending is the plugin's; or the name of one in the plugin directory.
+        #[arg(value_name = "FILE or NAME")]
         file: PathBuf,
         /// With the schemas of its tools.
         #[arg(long)]
@@ -63,9 +71,23 @@ pub(crate) enum PluginCommand {
         file: PathBuf,
     },
     #[command(flatten)]
+    Author(author::AuthorCommand),
+    #[command(flatten)]
+    Registry(registry::RegistryCommand),
+    #[command(flatten)]
     Files(files::FilesCommand),
     #[command(flatten)]
     Versions(versions::VersionsCommand),
+}
+
+impl PluginCommand {
+    /// What goes to the log beside what the command line asks for.
+    pub(crate) const fn log(&self) -> Option<&'static str> {
+        match self {
+            Self::Author(command) => command.log(),
+            _ => None,
+        }
+    }
 }
 
 /// Do it.
@@ -76,18 +98,22 @@ pub(crate) async fn run(settings: &Settings, compiler: PathBuf, command: PluginC
     match command {
         PluginCommand::List { json } => {
             let published = view(settings, compiler).await?.published();
+            let sources = Sources::new(&settings.plugins).map_err(anyhow::Error::msg)?;
+            let missing: Vec<_> = sources.missing().collect();
             if json {
-                show::list_json(&published)
+                show::list_json(&published, &settings.plugins, accounts(settings).as_ref(), &missing)
             } else {
-                show::list(&published)
+                show::list(&published, &missing)
             }
-            Ok(if published.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if published.refused.is_empty() && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         PluginCommand::Inspect { file, schemas, json } => inspect(settings, compiler, &file, schemas, json).await,
         PluginCommand::Keygen { name } => keygen(&name),
         PluginCommand::Sign { key, beside, file } => sign(&key, &file, beside),
+        PluginCommand::Author(command) => author::run(settings, compiler, command).await,
         PluginCommand::Files(command) => files::run(settings, compiler, command).await,
         PluginCommand::Versions(command) => versions::run(settings, compiler, command).await,
+        PluginCommand::Registry(command) => registry::run(settings, compiler, command).await,
     }
 }
 
@@ -125,6 +151,9 @@ async fn prove(
 }
 
 async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: bool, json: bool) -> Result<ExitCode> {
+    let there = settings.plugins.directory.join(file.with_added_extension("wasm"));
+    let by_name = !file.exists() && file.components().count() == 1 && there.is_file();
+    let file = if by_name { there.as_path() } else { file };
     let bytes = fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let inspected = plugin::inspect(&bytes).map_err(|e| anyhow!("{}: {e}", file.display()))?;
     let (name, registry, _alone) = prove(settings, compiler.clone(), file).await?;
@@ -138,8 +167,10 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
         _ => None,
     };
     let refused = proved.refused.get(name).cloned();
+    let accounts = accounts(settings);
     let shown = show::Shown {
         name,
+        envelope: envelope::Envelope::new(&settings.plugins, accounts.as_ref(), name, &inspected.digest),
         inspected: &inspected,
         proved: fresh.as_deref(),
         refused: refused.as_deref(),
@@ -155,6 +186,12 @@ async fn inspect(settings: &Settings, compiler: PathBuf, file: &Path, schemas: b
         show::inspect(&shown)
     }
     Ok(if refused.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What a host with this state directory wrote last. None is no fault: perhaps none ever served.
+fn accounts(settings: &Settings) -> Option<Accounts> {
+    let read = Accounts::read(&settings.state_dir());
+    read.inspect_err(|error| eprintln!("what plugins use could not be read: {error}")).ok().flatten()
 }
 
 fn keygen(name: &Path) -> Result<ExitCode> {

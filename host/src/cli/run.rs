@@ -5,7 +5,8 @@ use super::{Cli, Command, Common, DbCommand, api_key, audit, banner, doctor, key
 use crate::config::{Secret, Settings};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
-use crate::{mcp, plugin};
+use crate::query::gate::STACK_BYTES;
+use crate::{distribution, mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
 use std::net::SocketAddr;
@@ -30,16 +31,23 @@ impl Watcher for Progress {
 /// What stopped it; the chain is for the person at the terminal.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     // Before there is a runtime: the compiler process bounds its memory, threads' stacks included.
-    if let Command::Compile { cpu_seconds, memory } = cli.command {
-        plugin::work(cpu_seconds, memory).map_err(|e| anyhow::anyhow!(e))?;
+    if let Command::Compile { cpu_seconds, memory, fuel } = cli.command {
+        plugin::work(cpu_seconds, memory, fuel).map_err(|e| anyhow::anyhow!(e))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    // So does the fetching process.
+    if let Command::Fetch = cli.command {
+        distribution::work().map_err(|e| anyhow::anyhow!(e))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().thread_stack_size(STACK_BYTES).build().context("start the runtime")?;
     runtime.block_on(obey(cli))
 }
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
-    log(&cli.common)?;
+    let more = if let Command::Plugin(command) = &cli.command { command.log() } else { None };
+    log(&cli.common, more)?;
     let mut settings = match settings(&cli.common) {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
         read => read?,
@@ -82,7 +90,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Db(command) => db(&settings, command).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
-        Command::Compile { .. } => Ok(ExitCode::SUCCESS),
+        Command::Compile { .. } | Command::Fetch => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -128,10 +136,12 @@ fn holds_password(url: &str) -> bool {
     url.parse::<tokio_postgres::Config>().is_ok_and(|config| config.get_password().is_some())
 }
 
-fn log(common: &Common) -> Result<()> {
+/// Log as the command line says; `more` are directives of the command itself.
+fn log(common: &Common, more: Option<&str>) -> Result<()> {
     // The driver would log statements, the protocol library would log each refused call a second time, and the
     // migration runner says what the host says anyway.
     let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
+    let quiet = more.map_or(quiet.clone(), |more| format!("{quiet},{more}"));
     let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
         .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
     // Standard output belongs to the protocol (stdio) or to the answer (--json).
@@ -242,7 +252,7 @@ async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
 }
 
 /// First signal: finish what is under way. Second: leave at once.
-fn on_signal(shutdown: CancellationToken) {
+pub(super) fn on_signal(shutdown: CancellationToken) {
     tokio::spawn(async move {
         wait_for_signal().await;
         shutdown.cancel();

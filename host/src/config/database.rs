@@ -37,6 +37,9 @@ pub struct Database {
     pub check_seconds: u64,
     /// A pinned archive of the private server on disk, for machines without a package client.
     pub postgres_archive: Option<PathBuf>,
+    /// Where the private server's programs are unpacked. Unset: in the state directory. Hosts with state directories of
+    /// their own may share them.
+    pub postgres_programs: Option<PathBuf>,
     /// Bytes of memory each backend of the private server may take. Attacks need gigabytes, honest statements stayed
     /// under 256 MiB; the double leaves room to build a vector index.
     pub backend_memory: u64,
@@ -57,6 +60,7 @@ impl Default for Database {
             repair: false,
             check_seconds: 60,
             postgres_archive: None,
+            postgres_programs: None,
             backend_memory: 512 << 20,
             durable: true,
             pool: Pool::default(),

@@ -1,5 +1,7 @@
 //! Where plugins come from, what they are granted, and what one call may use.
 
+use super::Registry;
+use super::limits::{Limits, LimitsPart};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -39,12 +41,24 @@ pub struct Plugins {
     /// Publishers whose signatures are believed: a name of the operator's choice, and an Ed25519 public key (PEM, or a
     /// line of OpenSSH), as text or as `{ file = "/path" }`.
     pub publishers: BTreeMap<String, PublicKeyText>,
+    /// Plugins by where they come from: `oci://HOST/REPOSITORY:TAG` (or `@sha256:DIGEST`, which is held to), `file:/path`.
+    /// Fetched into the directory when the host starts and by `rowhouse plugin update`, never by a timer: which version
+    /// serves is decided by somebody. One that cannot be had leaves what lies there serving.
+    pub sources: BTreeMap<String, String>,
+    /// Registries that need a proof, or have no TLS, by their host as references name it.
+    pub registries: BTreeMap<String, Registry>,
     /// What a plugin without a grant of its own may import.
     pub default_grant: Grant,
     /// Grants by plugin name. Replaces the default, whole.
     pub grants: BTreeMap<String, Grant>,
     /// What one call may use.
     pub limits: Limits,
+    /// Bounds of calls over one tenant's rows, by the tenant's name or id. They only narrow: of two bounds the smaller
+    /// counts. A call over several tenants is no tenant's.
+    pub tenant_limits: BTreeMap<String, LimitsPart>,
+    /// Count fuel, too. Off, because it costs a quarter of a guest's speed on top of the clock's sixth; on, the same call
+    /// ends at the same instruction on any machine. Changes what compiled code looks like: everything is compiled anew.
+    pub fuel: bool,
 }
 
 impl Default for Plugins {
@@ -63,9 +77,13 @@ impl Default for Plugins {
             rollback: Rollback::default(),
             signatures: None,
             publishers: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            registries: BTreeMap::new(),
             default_grant: Grant::default(),
             grants: BTreeMap::new(),
             limits: Limits::default(),
+            tenant_limits: BTreeMap::new(),
+            fuel: false,
         }
     }
 }
@@ -74,6 +92,24 @@ impl Plugins {
     /// What the plugin of this name may import.
     pub fn grant(&self, plugin: &str) -> &Grant {
         self.grants.get(plugin).unwrap_or(&self.default_grant)
+    }
+
+    /// What one call of this plugin may use, whoever's rows it is over.
+    pub fn limits(&self, plugin: &str) -> Limits {
+        self.limits.with(&self.grant(plugin).limits)
+    }
+
+    /// Bounds and grants that cannot work, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut found = self.limits.faults("plugins.limits");
+        found.extend(self.default_grant.faults("plugins.default_grant"));
+        for (plugin, grant) in &self.grants {
+            found.extend(grant.faults(&format!("plugins.grants.{plugin}")));
+        }
+        for (tenant, part) in &self.tenant_limits {
+            found.extend(part.faults(&format!("plugins.tenant_limits.{tenant:?}")));
+        }
+        found
     }
 }
 
@@ -148,7 +184,8 @@ impl PublicKeyText {
     }
 }
 
-/// What a plugin may import, and whose it must be. Anything else is refused when it is loaded.
+/// What a plugin may import, read and use, for whom, and whose it must be. What it imports beyond that is refused when it
+/// is loaded; tables and tenants outside it are not there for its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Grant {
@@ -159,83 +196,38 @@ pub struct Grant {
     pub wasi: bool,
     /// Publishers one of whom must have signed it. Empty: any that is believed.
     pub publishers: BTreeSet<String>,
+    /// Tables its statements may read and `schema` tells of, as `schema.table` or `schema.*`, written as PostgreSQL stores
+    /// the names. Unset: all that the policy allows. Never more than that.
+    pub tables: Option<BTreeSet<String>>,
+    /// Tenants it is for, by name or id. Unset: all. A caller who names no tenant is narrowed to them; to whom none is
+    /// left, its tools do not exist.
+    pub tenants: Option<BTreeSet<String>>,
+    /// Bounds of its calls that differ from `plugins.limits`, wider or narrower.
+    pub limits: LimitsPart,
+}
+
+impl Grant {
+    fn faults(&self, place: &str) -> Vec<String> {
+        let mut found = self.limits.faults(&format!("{place}.limits"));
+        let halves =
+            |table: &str| table.split_once('.').is_some_and(|(schema, name)| !schema.is_empty() && !name.is_empty());
+        for table in self.tables.iter().flatten().filter(|table| !halves(table)) {
+            found.push(format!("{place}.tables: {table:?} is no table; write \"schema.table\" or \"schema.*\""));
+        }
+        found
+    }
 }
 
 impl Default for Grant {
     fn default() -> Self {
         let interfaces = ["sql", "schema", "embedding", "call-context", "log", "progress"];
-        Self { interfaces: interfaces.map(str::to_owned).into(), wasi: false, publishers: BTreeSet::new() }
-    }
-}
-
-/// What one call may use. Each bound has its own error code, so that a plugin's author knows which one was met.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Milliseconds from start to answer, waiting for the database included. `PLUGIN_DEADLINE`. Five seconds more than
-    /// one statement may run: a slow statement then ends as one, and the plugin is not blamed for it.
-    pub wall_ms: u64,
-    /// Milliseconds of the plugin's own computing, waiting not included, to within a tick (10 ms). `PLUGIN_CPU`.
-    /// Two seconds sort a million rows; an answer that needs more should be a statement.
-    pub cpu_ms: u64,
-    /// Bytes of linear memory, over all memories of the component. `PLUGIN_MEMORY`.
-    pub memory: usize,
-    /// Elements in any table. `PLUGIN_MEMORY`. StarlingMonkey needs 7,702.
-    pub table_elements: usize,
-    /// Calls into the host. `PLUGIN_HOST_CALLS`. A guest can make 15 million a second; reading 100,000 rows one by
-    /// one is the most a well-behaved one does.
-    pub host_calls: u64,
-    /// Statements started. `PLUGIN_STATEMENTS`.
-    pub statements: u32,
-    /// Row sets and pending statements held at once. `PLUGIN_HANDLES`.
-    pub handles: u32,
-    /// Rows kept of one statement; more are cut and said to be. Not an error.
-    pub rows: u32,
-    /// Bytes of rows kept of one statement. `QUERY_LIMIT`.
-    pub row_bytes: usize,
-    /// Bytes that cross the wall in one host call or in the answer. `PLUGIN_ANSWER`.
-    pub transfer_bytes: usize,
-    /// Bytes of log lines; what goes over is dropped and counted.
-    pub log_bytes: usize,
-    /// Progress reports; what goes over is dropped.
-    pub progress_reports: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
         Self {
-            wall_ms: 35_000,
-            cpu_ms: 2_000,
-            memory: 64 << 20,
-            table_elements: 20_000,
-            host_calls: 200_000,
-            statements: 50,
-            handles: 64,
-            rows: 1_000,
-            row_bytes: 4 << 20,
-            transfer_bytes: 8 << 20,
-            log_bytes: 16 << 10,
-            progress_reports: 1_000,
-        }
-    }
-}
-
-impl Limits {
-    /// The envelope of `describe`: no data, no waiting, half the memory. Naming tools takes microseconds; five seconds
-    /// of wall time are for a machine that is busy with other things.
-    #[must_use]
-    pub fn for_describe(&self) -> Self {
-        Self {
-            wall_ms: self.wall_ms.min(5_000),
-            cpu_ms: self.cpu_ms.min(200),
-            memory: (self.memory / 2).max(16 << 20),
-            host_calls: 1_000,
-            statements: 0,
-            handles: 0,
-            transfer_bytes: self.transfer_bytes.min(1 << 20),
-            log_bytes: 1 << 10,
-            progress_reports: 0,
-            ..self.clone()
+            interfaces: interfaces.map(str::to_owned).into(),
+            wasi: false,
+            publishers: BTreeSet::new(),
+            tables: None,
+            tenants: None,
+            limits: LimitsPart::default(),
         }
     }
 }

@@ -65,7 +65,10 @@ impl Cluster {
         let lock = take(&dir)?;
 
         let existing = major_of(&data)?;
-        let binaries = match binaries::find(options, &state, existing, on) {
+        let programs = options.programs.as_deref().map(std::path::absolute).transpose();
+        let programs = programs.map_err(Error::state("use", &state))?.unwrap_or_else(|| state.clone());
+        make_dir(&programs, 0o755)?;
+        let binaries = match binaries::find(options, &programs, existing, on) {
             Err(Error::NoBinaries { tried, .. }) if existing.is_some() => {
                 let found = existing.unwrap_or_default();
                 return Err(Error::Major { data, found, offered: tried });

@@ -67,6 +67,7 @@ impl Ground {
             state_dir: Some(settings.state_dir()),
             archive: database.postgres_archive.clone(),
             bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
+            programs: database.postgres_programs.clone(),
             backend_memory: database.backend_memory,
             durable: database.durable,
             ..embedded::Options::default()

@@ -6,9 +6,10 @@ use crate::call::Host;
 use crate::clerk::{Clerk, Topic};
 use crate::identity::Seeds;
 use crate::keys::{Keys, Name};
-use crate::plugin::{Loaded, Published};
+use crate::plugin::{self, Loaded, Published};
 use crate::policy::Tenant;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,7 +19,15 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Start every round. They end with `stop`.
-pub(super) fn start(host: &Arc<Host>, clerk: &Clerk, keys: watch::Receiver<Arc<Keys>>, stop: &CancellationToken) {
+pub(super) fn start(
+    host: &Arc<Host>,
+    clerk: &Clerk,
+    keys: watch::Receiver<Arc<Keys>>,
+    state: PathBuf,
+    stop: &CancellationToken,
+) {
+    // Ends by itself, with a last word.
+    drop(tokio::spawn(plugin::keep_accounts(Arc::clone(&host.plugins), state, stop.clone())));
     let rounds = [
         tokio::spawn(stop.clone().run_until_cancelled_owned(tenants(Arc::clone(host), clerk.clone()))),
         tokio::spawn(stop.clone().run_until_cancelled_owned(rotate(Arc::clone(host), clerk.clone(), keys))),
@@ -52,6 +61,9 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
     loop {
         let keys = Arc::clone(&told.borrow_and_update());
         host.database.set_ticket_key(&ticket_key(&keys));
+        if let Err(error) = host.seal.set_keys(&keys) {
+            tracing::error!(%error, "states of calls are sealed with the key before");
+        }
         host.database.set_logins(&ground::logins(&keys));
         clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
         host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });

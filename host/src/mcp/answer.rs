@@ -5,7 +5,7 @@ use crate::plugin::{Answer, Part, Tool};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rmcp::model::{self, CallToolResult, ContentBlock, MetaObject, ResourceContents, ToolAnnotations};
-use serde_json::json;
+use serde_json::{Map, json};
 use std::sync::Arc;
 
 /// Where a failed call's code is found by programs; its text is for the model.
@@ -26,6 +26,11 @@ pub(super) fn tool(tool: &Tool) -> model::Tool {
     let shown = model::Tool::new(tool.name.clone(), tool.description.clone(), Arc::clone(&tool.input_schema))
         .with_title(tool.title.clone())
         .with_annotations(hints);
+    let shown = match &tool.view {
+        // MCP Apps (2026-01-26), "Tool Metadata".
+        Some(uri) => shown.with_meta(MetaObject(Map::from_iter([("ui".to_owned(), json!({ "resourceUri": uri }))]))),
+        None => shown,
+    };
     match &tool.output_schema {
         Some(schema) => shown.with_raw_output_schema(Arc::clone(schema)),
         None => shown,
@@ -34,7 +39,7 @@ pub(super) fn tool(tool: &Tool) -> model::Tool {
 
 /// A tool's answer.
 pub(super) fn answer(answer: Answer) -> CallToolResult {
-    let mut content: Vec<ContentBlock> = answer.parts.into_iter().map(part).collect();
+    let mut content: Vec<ContentBlock> = answer.parts.into_iter().map(content).collect();
     if let (true, Some(structured)) = (content.is_empty(), &answer.structured) {
         // Clients that predate structured content read only this.
         content.push(ContentBlock::text(structured.to_string()));
@@ -44,7 +49,8 @@ pub(super) fn answer(answer: Answer) -> CallToolResult {
     result
 }
 
-fn part(part: Part) -> ContentBlock {
+/// One part of an answer or of a prompt.
+pub(super) fn content(part: Part) -> ContentBlock {
     match part {
         Part::Text(text) => ContentBlock::text(text),
         Part::Image { data, mime_type } => ContentBlock::image(BASE64_STANDARD.encode(data), mime_type),

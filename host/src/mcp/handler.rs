@@ -1,25 +1,28 @@
 #![expect(deprecated, reason = "MCP deprecates logging but keeps it for a year, and clients of every revision use it")]
 //! One principal's view of the host, as rmcp asks for it.
 
-use super::news::News;
-use super::{Listing, VERSIONS, answer, listener};
-use crate::call::{Host, Request};
-use crate::error::{Blame, CallError, Code};
+mod requests; // A request's own: who, which tenants, its round, its end.
+mod subscribed; // What a session of the older revisions wants to hear of.
+
+use super::news::{Changed, News};
+use super::{Listing, VERSIONS, answer, listener, offers};
+use crate::call::Host;
+use crate::error::CallError;
 use crate::identity::Principal;
-use crate::plugin::Listener;
-use http::HeaderValue;
+use requests::{asking, is_modern};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod, CompleteRequestParams,
-    CompleteResult, ConstString, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, Extensions,
-    Implementation, ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
-    SetLevelRequestParams, SubscriptionFilter, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ConstString,
+    CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, Reference,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
+use subscribed::Subscribed;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -29,8 +32,21 @@ const INSTRUCTIONS: &str = "Tools answer from one PostgreSQL database and show o
 
 /// Methods rmcp has types for, from 2026-07-28 on and before. One of these that arrives untyped had parameters that do
 /// not fit; the rest is not served.
-const MODERN: &[&str] = &["server/discover", "subscriptions/listen", "tools/call", "tools/list"];
-const LEGACY: &[&str] = &["initialize", "logging/setLevel", "tools/call", "tools/list"];
+const MODERN: &[&str] = &["server/discover", "subscriptions/listen"];
+const LEGACY: &[&str] = &["initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+const EVER: &[&str] = &[
+    "completion/complete",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "tools/call",
+    "tools/list",
+];
+
+/// The extension of MCP that shows an answer in a view of the tool's own (MCP Apps, 2026-01-26).
+const APPS: &str = "io.modelcontextprotocol/ui";
 
 /// What every handler of one principal shares.
 pub(super) struct Shared {
@@ -52,60 +68,19 @@ pub(super) struct Handler {
     threshold: listener::Threshold,
     /// Set by the handshake; dropped with the session, and ends the task that watches for it.
     watching: OnceLock<DropGuard>,
+    subscribed: Arc<Subscribed>,
 }
 
 impl Handler {
     /// A new handler; as cheap as the reference count it takes.
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), threshold: Default::default(), watching: OnceLock::new() }
-    }
-}
-
-/// Who asks: whom the request's own proof named, over HTTP; whom the operator named, on standard input.
-fn asking<'a>(extensions: &'a Extensions, shared: &'a Shared) -> &'a Arc<Principal> {
-    let parts = extensions.get::<http::request::Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Arc<Principal>>()).unwrap_or(&shared.who)
-}
-
-impl Handler {
-    /// The tenants the request names in its header, if it has one. On standard input there are no headers.
-    fn tenants(&self, cx: &RequestContext<RoleServer>) -> Result<Option<Vec<Uuid>>, CallError> {
-        let Some(parts) = cx.extensions.get::<http::request::Parts>() else { return Ok(None) };
-        let name = &self.shared.tenant_header;
-        let mut given = parts.headers.get_all(name).iter().peekable();
-        if given.peek().is_none() {
-            return Ok(None);
-        }
-        let parse = |value: &HeaderValue| -> Option<Vec<Uuid>> {
-            value.to_str().ok()?.split(',').map(|id| Uuid::try_parse(id.trim()).ok()).collect()
-        };
-        match given.map(parse).collect::<Option<Vec<_>>>() {
-            Some(tenants) => Ok(Some(tenants.concat())),
-            None => Err(CallError::new(
-                Code::Validation,
-                format!("the header {name} must name tenants by their ids, with commas between"),
-            )),
+        Self {
+            shared: Arc::clone(shared),
+            threshold: Default::default(),
+            watching: OnceLock::new(),
+            subscribed: Arc::default(),
         }
     }
-
-    /// A failed call's result; a protocol error where MCP asks for one.
-    fn failed(&self, error: CallError, id: &str, tool: &str, modern: bool) -> Result<CallToolResult, ErrorData> {
-        report(&error, id, tool);
-        if error.code == Code::UnknownTool {
-            return Err(ErrorData::invalid_params(error.to_string(), None));
-        }
-        let mut result = answer::failure(&error, id);
-        if modern {
-            answer::stamp(&mut result.meta);
-        }
-        Ok(result)
-    }
-}
-
-/// Whether the request speaks a revision without sessions.
-fn is_modern(cx: &RequestContext<RoleServer>) -> bool {
-    // Revisions are dates, so the order of their texts is their age.
-    cx.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// What rmcp would answer with an empty success although it was never offered.
@@ -113,41 +88,21 @@ fn not_offered<M: ConstString, T>() -> Result<T, ErrorData> {
     Err(ErrorData::method_not_found::<M>())
 }
 
-/// Say once, where it is handled, that a call failed. Never arguments, never rows.
-fn report(error: &CallError, request: &str, tool: &str) {
-    let code = error.code.as_str();
-    // The name comes from the caller: what is not one does not reach the log.
-    let tool = if answer::is_tool_name(tool) { tool } else { "?" };
-    match error.code.blame() {
-        Blame::Caller => {
-            tracing::debug!(request.id = request, tool.name = tool, error.code = code, "the caller's call failed")
-        }
-        Blame::Plugin => {
-            let cause = answer::chain(error);
-            tracing::warn!(
-                request.id = request,
-                tool.name = tool,
-                error.code = code,
-                error = cause,
-                "the plugin failed"
-            );
-        }
-        Blame::Host => {
-            let cause = answer::chain(error);
-            tracing::error!(
-                request.id = request,
-                tool.name = tool,
-                error.code = code,
-                error = cause,
-                "the host failed"
-            );
-        }
-    }
-}
-
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let offered = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build();
+        let apps = [(APPS.to_owned(), Default::default())];
+        let offered = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_resources_subscribe()
+            .enable_completions()
+            .enable_logging()
+            .enable_extensions_with(apps.into_iter().collect())
+            .build();
         ServerConfig::new(offered)
             .with_server_info(Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS)
@@ -160,7 +115,7 @@ impl ServerHandler for Handler {
     async fn discover(&self, _cx: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let found = DiscoverResult::from_server_info(VERSIONS.to_vec(), self.get_info());
         // Private like the lists: discovery asks for a token, so a shared cache must not answer in our place.
-        Ok(found.with_ttl_ms(millis(self.shared.listing.ttl)).with_cache_scope(CacheScope::Private))
+        Ok(found.with_ttl_ms(self.ttl()).with_cache_scope(CacheScope::Private))
     }
 
     /// For the transport, which checks `Mcp-Param-*` headers against the schema. One handler serves one principal, so
@@ -175,31 +130,13 @@ impl ServerHandler for Handler {
         cx: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = self.shared.host.tools(asking(&cx.extensions, &self.shared));
-        // A cursor is the last name of the page before. It holds across a swap of the tools: the list goes on after
-        // that name, whether it is still there or not.
-        let start = match request.and_then(|request| request.cursor) {
-            None => 0,
-            Some(cursor) if answer::is_tool_name(&cursor) => tools.partition_point(|tool| tool.name <= cursor),
-            Some(_) => {
-                return Err(ErrorData::invalid_params(
-                    "invalid cursor: send one that tools/list answered, or none",
-                    None,
-                ));
-            }
-        };
-        let page: Vec<Tool> =
-            tools.iter().skip(start).take(self.shared.listing.page).map(|tool| answer::tool(tool)).collect();
-        let mut result = ListToolsResult::default()
-            .with_ttl_ms(millis(self.shared.listing.ttl))
-            .with_cache_scope(CacheScope::Private);
-        if start + page.len() < tools.len() {
-            result.next_cursor = page.last().map(|tool| tool.name.to_string());
-        }
-        result.tools = page;
+        let (page, next) = self.page(&tools, |tool| &tool.name, request)?;
+        let mut result = ListToolsResult::with_all_items(page.iter().map(|tool| answer::tool(tool)).collect());
+        result.next_cursor = next;
         if is_modern(&cx) {
             answer::stamp(&mut result.meta);
         }
-        Ok(result)
+        Ok(result.with_ttl_ms(self.ttl()).with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -207,36 +144,128 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let modern = is_modern(&cx);
-        let id = Uuid::new_v4().to_string();
-        let tool = request.name.into_owned();
-        let tenants = match self.tenants(&cx) {
-            Ok(tenants) => tenants,
-            Err(error) => return Ok(self.failed(error, &id, &tool, modern)?.into()),
-        };
-        let (ear, mouth) = listener::pair(&cx, modern, &self.threshold).unzip();
-        let call = Request {
-            id: id.clone(),
-            tool: tool.clone(),
-            arguments: request.arguments.unwrap_or_default(),
-            tenants,
-            listener: ear.map(|ear| ear as Arc<dyn Listener>),
-            cancelled: cx.ct.clone(),
-        };
-        let who = Arc::clone(asking(&cx.extensions, &self.shared));
-        let call = self.shared.host.call(&who, call);
-        let outcome = match mouth {
-            Some(mouth) => mouth.during(call).await,
-            None => call.await,
-        };
-        let mut result = match outcome {
-            Ok(found) => answer::answer(found),
-            Err(error) => return Ok(self.failed(error, &id, &tool, modern)?.into()),
-        };
-        if modern {
+        self.call(request, &cx).await
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let prompts = self.shared.host.prompts(asking(&cx.extensions, &self.shared));
+        let (page, next) = self.page(&prompts, |prompt| &prompt.name, request)?;
+        let mut result = ListPromptsResult::with_all_items(page.iter().map(|prompt| offers::prompt(prompt)).collect());
+        result.next_cursor = next;
+        if is_modern(&cx) {
             answer::stamp(&mut result.meta);
         }
-        Ok(result.into())
+        Ok(result.with_ttl_ms(self.ttl()).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.fill(request, &cx).await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let resources = self.resources(&cx, false);
+        let (page, next) = self.page(&resources, |resource| &resource.uri, request)?;
+        let mut result = ListResourcesResult::with_all_items(page.iter().map(|it| offers::resource(it)).collect());
+        result.next_cursor = next;
+        if is_modern(&cx) {
+            answer::stamp(&mut result.meta);
+        }
+        Ok(result.with_ttl_ms(self.ttl()).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let templates = self.resources(&cx, true);
+        let (page, next) = self.page(&templates, |template| &template.uri, request)?;
+        let shown = page.iter().map(|it| offers::template(it)).collect();
+        let mut result = ListResourceTemplatesResult::with_all_items(shown);
+        result.next_cursor = next;
+        if is_modern(&cx) {
+            answer::stamp(&mut result.meta);
+        }
+        Ok(result.with_ttl_ms(self.ttl()).with_cache_scope(CacheScope::Private))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let (who, uri) = (asking(&cx.extensions, &self.shared), request.uri);
+        let asked = self.request(uri.clone(), Default::default(), &cx);
+        let (id, asked) = asked.map_err(|(id, error)| self.refused(&error, &id, &uri))?;
+        let content = self.shared.host.read(who, asked).await;
+        let content = content.map_err(|error| {
+            requests::report(&error, &id, &uri);
+            offers::unread(&error, &id, &uri)
+        })?;
+        let mut result = offers::document(&uri, content);
+        if is_modern(&cx) {
+            answer::stamp(&mut result.meta);
+        }
+        // A document may say something else with the next call: nobody keeps it for others, or for long.
+        Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private).into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let who = asking(&cx.extensions, &self.shared);
+        if !self.shared.host.resources(who).iter().any(|(resource, _)| resource.holds(&request.uri)) {
+            let error = CallError::unknown("resource", &request.uri);
+            return Err(offers::unread(&error, &Uuid::new_v4().to_string(), &request.uri));
+        }
+        self.subscribed.add(request.uri)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _cx: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed.remove(&request.uri);
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let (of_prompt, name) = match request.r#ref {
+            Reference::Prompt(prompt) => (true, prompt.name),
+            Reference::Resource(template) => (false, template.uri),
+            _ => return Err(ErrorData::invalid_params("ref must be ref/prompt or ref/resource", None)),
+        };
+        let given = request.context.and_then(|context| context.arguments).unwrap_or_default();
+        let given = given.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let (id, asked) =
+            self.request(name.clone(), given, &cx).map_err(|(id, error)| self.refused(&error, &id, &name))?;
+        let who = asking(&cx.extensions, &self.shared);
+        let argument = request.argument;
+        let values = self.shared.host.complete(who, asked, of_prompt, argument.name, argument.value).await;
+        let mut result = offers::completion(values.map_err(|error| self.refused(&error, &id, &name))?)?;
+        if is_modern(&cx) {
+            answer::stamp(&mut result.meta);
+        }
+        Ok(result)
     }
 
     async fn set_level(&self, request: SetLevelRequestParams, cx: RequestContext<RoleServer>) -> Result<(), ErrorData> {
@@ -254,13 +283,13 @@ impl ServerHandler for Handler {
 
     async fn listen(&self, cx: SubscriptionContext) -> Result<(), ErrorData> {
         let mut news = News::new(&self.shared.host, asking(&cx.request_context().extensions, &self.shared));
-        let wanted = cx.accepted().tools_list_changed == Some(true);
         loop {
             tokio::select! {
                 () = cx.cancelled() => return Ok(()),
                 () = self.shared.drain.cancelled() => return Ok(()),
-                more = news.next() => {
-                    if !more || (wanted && cx.sink().notify_tool_list_changed().await.is_err()) {
+                changed = news.next() => {
+                    let Some(changed) = changed else { return Ok(()) };
+                    if requests::tell(&cx, changed).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -275,45 +304,14 @@ impl ServerHandler for Handler {
             return;
         }
         let mut news = News::new(&self.shared.host, asking(&cx.extensions, &self.shared));
+        let subscribed = Arc::clone(&self.subscribed);
         tokio::spawn(gone.run_until_cancelled_owned(async move {
-            while news.next().await {
-                if cx.peer.notify_tool_list_changed().await.is_err() {
+            while let Some(changed) = news.next().await {
+                if subscribed.tell(&cx.peer, changed).await.is_err() {
                     return;
                 }
             }
         }));
-    }
-
-    async fn complete(
-        &self,
-        _: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
-        not_offered::<CompleteRequestMethod, _>()
-    }
-
-    async fn list_prompts(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        not_offered::<ListPromptsRequestMethod, _>()
-    }
-
-    async fn list_resources(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        not_offered::<ListResourcesRequestMethod, _>()
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        not_offered::<ListResourceTemplatesRequestMethod, _>()
     }
 
     async fn on_custom_request(
@@ -322,7 +320,7 @@ impl ServerHandler for Handler {
         cx: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let known = if is_modern(&cx) { MODERN } else { LEGACY };
-        if known.contains(&request.method.as_str()) {
+        if known.iter().chain(EVER).any(|known| *known == request.method) {
             let text = format!("the params of {} do not fit its schema: see the MCP specification", request.method);
             return Err(ErrorData::invalid_params(text, None));
         }
@@ -330,8 +328,4 @@ impl ServerHandler for Handler {
         let method: String = request.method.chars().take(64).collect();
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    time.as_millis().try_into().unwrap_or(u64::MAX)
 }

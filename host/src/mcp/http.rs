@@ -165,12 +165,10 @@ impl Door {
             }
             _ => (Envelope::default(), Bytes::new()),
         };
-        let lacking = match envelope.tool() {
-            Some(tool) => self.host.lacking(&who, tool),
-            None => None,
-        };
+        let item = envelope.item();
+        let lacking = item.as_deref().and_then(|item| self.host.lacking(&who, item));
         if let Some(scopes) = lacking.or_else(|| self.host.identity.lacking(&who, None)) {
-            let (who, tool, needs) = (Who::from(&*who), envelope.tool().map(Short::new), List::texts(&scopes));
+            let (who, tool, needs) = (Who::from(&*who), item.as_deref().map(Short::new), List::texts(&scopes));
             self.host.audit.event(Event::ScopeLacking { request: None, who, tool, needs });
             return Err(Refusal::insufficient(&self.challenge, envelope.id(), &scopes));
         }

@@ -8,6 +8,7 @@
 //! directory: a file that was changed is compiled again, not run.
 
 use super::engine;
+use crate::config::{Plugins, pool};
 use crate::error::BoxError;
 use hmac::{Hmac, Mac};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -39,6 +40,7 @@ pub(super) struct Compiler {
     key: [u8; 32],
     cpu_seconds: u64,
     memory: u64,
+    fuel: bool,
     one_at_a_time: Semaphore,
 }
 
@@ -47,14 +49,22 @@ impl Compiler {
     ///
     /// # Errors
     /// Where the directory cannot be made or is open to others.
-    pub(super) fn new(program: PathBuf, cache: &Path, cpu_seconds: u64, memory: u64) -> Result<Self, BoxError> {
+    pub(super) fn new(program: PathBuf, cache: &Path, settings: &Plugins) -> Result<Self, BoxError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(|e| unusable(cache, &e))?;
         let mode = fs::metadata(cache).map_err(|e| unusable(cache, &e))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(format!("the code cache {} is open to others; run `chmod 700` on it", cache.display()).into());
         }
         let key = key(&cache.join("key")).map_err(|e| unusable(cache, &e))?;
-        Ok(Self { program, cache: cache.to_owned(), key, cpu_seconds, memory, one_at_a_time: Semaphore::new(1) })
+        Ok(Self {
+            program,
+            cache: cache.to_owned(),
+            key,
+            cpu_seconds: settings.compile_seconds,
+            memory: settings.compile_memory,
+            fuel: settings.fuel,
+            one_at_a_time: Semaphore::new(1),
+        })
     }
 
     /// The component, compiled now or before.
@@ -75,6 +85,7 @@ impl Compiler {
     async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {
         let mut worker = tokio::process::Command::new(&self.program)
             .args([WORKER, "--cpu-seconds", &self.cpu_seconds.to_string(), "--memory", &self.memory.to_string()])
+            .args(self.fuel.then_some("--fuel"))
             // Nothing of the host's environment (keys, URLs) is the compiler's business.
             .env_clear()
             // The allocator would reserve a gigabyte at once, which counts against the memory bound.
@@ -189,10 +200,17 @@ fn load(engine: &Engine, code: &[u8]) -> Result<Component, BoxError> {
     // SAFETY: the bytes came from our own compiler, either just now through a pipe or from a file whose MAC, under a
     // key in a directory only we may enter, was checked on these very bytes.
     #[expect(unsafe_code, reason = "native code is mapped as it is; see the module's documentation for why it is ours")]
-    let component = unsafe { Component::deserialize(engine, code) }?;
+    let component = unsafe { Component::deserialize(engine, code) }.map_err(|e| worded(&format!("{e:#}")))?;
     // Otherwise the first call would pay for it.
     component.initialize_copy_on_write_image()?;
     Ok(component)
+}
+
+/// Why code that our own compiler made is not taken: it has more inside than its place in the pool.
+fn worded(said: &str) -> String {
+    let (instances, memories, tables) = (pool::INSTANCES, pool::MEMORIES, pool::TABLES);
+    let most = format!("{instances} instances, {memories} memories of {} MiB", pool::MEMORY >> 20);
+    format!("a component may have {most}, {tables} tables of {} elements inside: {said}", pool::TABLE_ELEMENTS)
 }
 
 /// What the compiler process does: bound itself, read a component from standard input, write native code to
@@ -200,14 +218,14 @@ fn load(engine: &Engine, code: &[u8]) -> Result<Component, BoxError> {
 ///
 /// # Errors
 /// What is wrong with the component.
-pub fn work(cpu_seconds: u64, memory: u64) -> Result<(), BoxError> {
+pub fn work(cpu_seconds: u64, memory: u64, fuel: bool) -> Result<(), BoxError> {
     setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_seconds), maximum: Some(cpu_seconds) })?;
     setrlimit(Resource::Data, Rlimit { current: Some(memory), maximum: Some(memory) })?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     // One slot: nothing runs here, and the settings of the compiled code do not depend on it.
-    let engine = Engine::new(&engine::config(1))?;
+    let engine = Engine::new(&engine::config(1, fuel))?;
     let code = engine.precompile_component(&bytes).map_err(|e| format!("{e:#}"))?;
     std::io::stdout().lock().write_all(&code)?;
     Ok(())

@@ -5,13 +5,13 @@ mod sql;
 
 use super::bindings::rowhouse::plugin::{call_context, embedding, log, progress, schema, types};
 use super::listener::LogLevel;
+use super::meter::Breach;
 use super::state::CallState;
+use super::text::{self, MAX_LINE};
+use crate::error::Code;
 use crate::policy::Scope;
 use std::time::Instant;
 use wasmtime::Result;
-
-/// The longest log line or progress message kept, in bytes. A screenful.
-const MAX_LINE: usize = 2_000;
 
 impl types::Host for CallState {}
 
@@ -85,7 +85,7 @@ impl call_context::Host for CallState {
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, message: String) -> Result<()> {
         self.enter()?;
-        let line = cut(&message, MAX_LINE);
+        let line = text::line(&message, MAX_LINE);
         if !self.meter.log(line.len()) {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl log::Host for CallState {
             LogLevel::Error => tracing::error!(plugin.name = %plugin, request.id = request, "{line}"),
         }
         if let Some(listener) = self.call.as_ref().and_then(|facts| facts.listener.as_ref()) {
-            listener.log(level, plugin, line);
+            listener.log(level, plugin, &line);
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl progress::Host for CallState {
             return Ok(());
         }
         if let Some(listener) = self.call.as_ref().and_then(|facts| facts.listener.as_ref()) {
-            listener.progress(done, total, message.as_deref().map(|text| cut(text, MAX_LINE)));
+            listener.progress(done, total, message.map(|message| text::line(&message, MAX_LINE)).as_deref());
         }
         Ok(())
     }
@@ -122,14 +122,15 @@ impl CallState {
     /// After waiting: the end of the road where the call was told to stop meanwhile. What it waited for then failed
     /// for that reason, and the guest is not asked what it thinks of it.
     fn stopped(&self) -> Result<()> {
-        match self.stop.reason() {
-            Some(reason) => Err(reason.into()),
+        if let Some(reason) = self.stop.reason() {
+            return Err(reason.into());
+        }
+        match self.facts()?.transaction.overdrawn() {
+            Some(most) => {
+                let what = format!("held the database for more than {} ms with its statements", most.as_millis());
+                Err(Breach::new(Code::PluginDatabaseTime, what).into())
+            }
             None => Ok(()),
         }
     }
-}
-
-/// At most `most` bytes of a text, cut between characters.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }

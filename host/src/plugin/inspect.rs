@@ -1,6 +1,7 @@
 //! A component, read and not run: what is in its bytes alone.
 
 use super::{compile, loader, trust};
+use crate::config::Grant;
 use crate::error::BoxError;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,6 +35,38 @@ pub struct Import {
     pub name: String,
     /// Whether it brings a function to call: without one it is there for its types only, and gives nothing.
     pub callable: bool,
+}
+
+/// How something a component could use stands to what it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wanted {
+    /// It imports it and may.
+    Granted,
+    /// It imports it and may not: it is refused.
+    Denied,
+    /// It may and does not import it: the grant is wider than it needs to be.
+    Idle,
+}
+
+impl Inspected {
+    /// What it wants against what it is granted: interfaces of the contract by their short names, `wasi` as one, whatever
+    /// else it imports by its whole name. What it imports for types only it has no need to be granted.
+    pub fn wants(&self, grant: &Grant) -> BTreeMap<String, Wanted> {
+        let told = |granted| if granted { Wanted::Granted } else { Wanted::Denied };
+        let idle = grant.interfaces.iter().map(String::as_str).chain(grant.wasi.then_some("wasi"));
+        let mut wants: BTreeMap<String, Wanted> = idle.map(|it| (it.to_owned(), Wanted::Idle)).collect();
+        for import in self.imports.iter().filter(|import| import.callable) {
+            let name = import.name.split('@').next().unwrap_or_default();
+            let (name, granted) = match name.strip_prefix(loader::PACKAGE) {
+                Some(interface) => (interface, grant.interfaces.contains(interface)),
+                None if name.starts_with("wasi:") => ("wasi", grant.wasi),
+                None => (name, false),
+            };
+            wants.insert(name.to_owned(), told(granted));
+        }
+        wants
+    }
 }
 
 /// Read a component.
@@ -80,4 +113,39 @@ fn note(fields: ProducersSectionReader<'_>, into: &mut Producers) -> Result<(), 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_stands_against_what_is_granted() {
+        let import = |name: &str, callable| Import { name: name.to_owned(), callable };
+        let inspected = Inspected {
+            digest: String::new(),
+            size: 0,
+            signed: false,
+            imports: vec![
+                import("rowhouse:plugin/types@0.1.0", false),
+                import("rowhouse:plugin/sql@0.1.0", true),
+                import("rowhouse:plugin/embedding@0.1.0", true),
+                import("wasi:io/streams@0.2.6", true),
+                import("wasi:cli/exit@0.2.6", true),
+                import("acme:shell/run@1.0.0", true),
+            ],
+            exports: Vec::new(),
+            producers: Producers::new(),
+        };
+        let grant = Grant { interfaces: ["sql", "log"].map(str::to_owned).into(), ..Grant::default() };
+        let wants: Vec<(String, Wanted)> = inspected.wants(&grant).into_iter().collect();
+        let told = [
+            ("acme:shell/run", Wanted::Denied),
+            ("embedding", Wanted::Denied),
+            ("log", Wanted::Idle),
+            ("sql", Wanted::Granted),
+            ("wasi", Wanted::Denied),
+        ];
+        assert_eq!(wants, told.map(|(name, wanted)| (name.to_owned(), wanted)));
+    }
 }

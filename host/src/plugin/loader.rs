@@ -1,22 +1,23 @@
 //! Prove, then publish: everything that can be wrong with a component is found here, before anyone can call it.
 
-use super::bindings::exports::rowhouse::plugin::tools as wit;
-use super::bindings::{Plugin, PluginPre};
-use super::blame::blame;
+use super::bindings::PluginWithEverything;
 use super::compile::{self, Compiler};
-use super::meter::Stop;
+use super::describe::describe;
+use super::exports::Exports;
+use super::offer::{Prompt, Resource};
 use super::state::CallState;
 use super::surface::unversioned;
-use super::tool::{Annotations, Tool};
+use super::tool::Tool;
 use super::trial::Tally;
 use super::trust::{self, Trust};
-use super::{engine, wasi};
-use crate::config::{Grant, Limits, Plugins};
+use super::usage::{Account, Usage};
+use super::{text, wasi};
+use crate::config::{Grant, Limits, LimitsPart, Plugins};
 use crate::error::BoxError;
-use std::collections::BTreeSet;
+use crate::policy::Permit;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{Parser, Payload, Validator};
@@ -24,7 +25,7 @@ use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
 /// The package whose interfaces make up the contract, and the line of versions that links here.
-const PACKAGE: &str = "rowhouse:plugin/";
+pub(super) const PACKAGE: &str = "rowhouse:plugin/";
 const LINE: &str = "0.1";
 
 /// The step at which the compiler gives up.
@@ -32,9 +33,6 @@ pub(super) const COMPILE: &str = "compile";
 
 /// The step at which nobody vouches for the bytes. What lies beside them may change without them.
 pub(super) const SIGNATURE: &str = "signature";
-
-/// Tools one plugin may declare. Everything a model reads is paid for by every caller; nobody has use for more.
-const MAX_TOOLS: usize = 100;
 
 /// A component that was proved: compiled, linked and described. Immutable; a call keeps the one it began with.
 pub struct Loaded {
@@ -54,9 +52,42 @@ pub struct Loaded {
     pub(super) tally: Tally,
     /// Its tools, in its own order.
     pub tools: Vec<Arc<Tool>>,
-    pub(super) pre: PluginPre<CallState>,
+    /// Its prompts, in its own order.
+    pub prompts: Vec<Arc<Prompt>>,
+    /// Its documents and families of them, in its own order.
+    pub resources: Vec<Arc<Resource>>,
+    pub(super) exports: Exports,
     pub(super) wasi: bool,
-    pub(super) limits: Limits,
+    /// What one of its calls may use.
+    pub limits: Limits,
+    /// What calls over one tenant's rows may use at most, by the tenant's name or id.
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    pub(super) usage: Usage,
+}
+
+impl Loaded {
+    /// What a call under this permit may use: this plugin's bounds and, of one tenant's rows, no more than that tenant's.
+    pub fn limits_for(&self, permit: &Permit) -> Limits {
+        let Some(tenant) = permit.tenant().filter(|_| !self.tenant_limits.is_empty()) else {
+            return self.limits.clone();
+        };
+        let parts = [&tenant.name, &tenant.id.to_string()].map(|key| self.tenant_limits.get(key));
+        parts.into_iter().flatten().fold(self.limits.clone(), |limits, part| limits.narrowed(part))
+    }
+
+    /// What its calls came to since it is served.
+    pub fn account(&self) -> Account {
+        self.usage.account(&self.name, &self.version, &self.digest, &self.limits)
+    }
+}
+
+impl Loaded {
+    /// The names of all it offers, which are its own in a host: see [`crate::policy::Question`].
+    pub fn items(&self) -> impl Iterator<Item = String> {
+        let tools = self.tools.iter().map(|tool| tool.name.clone());
+        let prompts = self.prompts.iter().map(|prompt| prompt.item());
+        tools.chain(prompts).chain(self.resources.iter().map(|resource| resource.item()))
+    }
 }
 
 /// Why a component was refused.
@@ -80,6 +111,7 @@ pub(super) struct Loader {
     compiler: Compiler,
     trust: Trust,
     settings: Plugins,
+    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
     /// Told when a version on trial fails too often.
     pub(super) alarm: Arc<Notify>,
 }
@@ -95,8 +127,9 @@ pub(super) struct Candidate {
 impl Loader {
     pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
-        Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, compiler, trust, settings, alarm: Arc::default() })
+        PluginWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+        let tenant_limits = Arc::new(settings.tenant_limits.clone());
+        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits, alarm: Arc::default() })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -138,7 +171,8 @@ impl Loader {
         let refuse = |step, reason: BoxError| Refused {
             plugin: name.to_owned(),
             step,
-            reason: reason.to_string(),
+            // It may quote what the component says of itself.
+            reason: text::line(&reason.to_string(), text::MAX_LINE),
             digest: digest.clone(),
         };
         let grant = self.settings.grant(name);
@@ -147,42 +181,36 @@ impl Loader {
         let imports = imports(bytes).map_err(|e| refuse("parse", e))?;
         within(name, &imports, grant).map_err(|e| refuse("grant", e))?;
         let component = self.compiler.component(&self.engine, bytes).await.map_err(|e| refuse(COMPILE, e))?;
-        let pre = || -> wasmtime::Result<PluginPre<CallState>> {
+        let exports = || -> wasmtime::Result<Exports> {
             let mut linker = self.linker.clone();
             if grant.wasi {
                 wasi::add(&mut linker, &self.engine, &component)?;
             }
-            PluginPre::new(linker.instantiate_pre(&component)?)
+            Exports::new(linker.instantiate_pre(&component)?)
         };
-        let pre = pre().map_err(|e| {
+        let exports = exports().map_err(|e| {
             let hint = format!("it was built for another version of the contract; rebuild it for {PACKAGE}*@{LINE}");
             refuse("link", format!("{e:#}; {hint}").into())
         })?;
-        let described = self.describe(name, &pre, grant.wasi).await.map_err(|e| refuse("describe", e))?;
-        let (version, tools) = understand(name, described).map_err(|e| refuse("describe", e))?;
-        let limits = self.settings.limits.clone();
-        let reach = imports.iter().filter(|import| import.callable).map(|import| unversioned(&import.name)).collect();
-        let imports = imports.into_iter().map(|import| import.name).collect();
-        let (name, wasi) = (name.into(), grant.wasi);
-        let tally = Tally::new(self.settings.rollback, Arc::clone(&self.alarm));
-        Ok(Loaded { name, version, digest, publisher, imports, reach, tally, tools, pre, wasi, limits })
-    }
-
-    /// Ask a fresh instance for its tools, with no data and a small envelope.
-    async fn describe(&self, name: &str, pre: &PluginPre<CallState>, wasi: bool) -> Result<wit::PluginInfo, BoxError> {
-        let limits = self.settings.limits.for_describe();
-        let stop = Arc::new(Stop::default());
-        let state = CallState::new(name.into(), &limits, Arc::clone(&stop), None, wasi);
-        let mut store = engine::store(pre, state, &limits, &stop);
-        let work = async {
-            let plugin = pre.instantiate_async(&mut store).await?;
-            plugin.rowhouse_plugin_tools().call_describe(&mut store).await
-        };
-        match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
-            Ok(Ok(described)) => Ok(described),
-            Ok(Err(error)) => Err(blame(name, &error).to_string().into()),
-            Err(_) => Err(format!("took longer than {} ms", limits.wall_ms).into()),
-        }
+        let limits = self.settings.limits(name);
+        let said = describe(name, &exports, &limits, grant.wasi).await.map_err(|e| refuse("describe", e))?;
+        Ok(Loaded {
+            name: name.into(),
+            version: said.version,
+            digest,
+            publisher,
+            reach: imports.iter().filter(|import| import.callable).map(|import| unversioned(&import.name)).collect(),
+            imports: imports.into_iter().map(|import| import.name).collect(),
+            tally: Tally::new(self.settings.rollback, Arc::clone(&self.alarm)),
+            tools: said.tools,
+            prompts: said.prompts,
+            resources: said.resources,
+            exports,
+            wasi: grant.wasi,
+            limits,
+            tenant_limits: Arc::clone(&self.tenant_limits),
+            usage: Usage::default(),
+        })
     }
 }
 
@@ -260,37 +288,4 @@ fn within(plugin: &str, imports: &[Import], grant: &Grant) -> Result<(), BoxErro
     missing.truncate(4);
     let tail = if more > 0 { format!(", and {more} more") } else { String::new() };
     Err(format!("it imports what it was not granted: {}{tail}", missing.join(", ")).into())
-}
-
-/// Make the host's own tools of what a plugin says of itself.
-fn understand(file: &str, info: wit::PluginInfo) -> Result<(String, Vec<Arc<Tool>>), BoxError> {
-    if info.name.replace('_', "-") != file.replace('_', "-") {
-        return Err(
-            format!("it calls itself {:?}; grants go by the file's name, so the two must agree", info.name).into()
-        );
-    }
-    if info.tools.len() > MAX_TOOLS {
-        return Err(format!("it declares {} tools; at most {MAX_TOOLS} are accepted", info.tools.len()).into());
-    }
-    let (mut names, mut tools) = (BTreeSet::new(), Vec::with_capacity(info.tools.len()));
-    for tool in info.tools {
-        if !names.insert(tool.name.clone()) {
-            return Err(format!("it declares the tool `{}` twice", tool.name).into());
-        }
-        let annotations = Annotations {
-            read_only: tool.annotations.read_only,
-            destructive: tool.annotations.destructive,
-            idempotent: tool.annotations.idempotent,
-            open_world: tool.annotations.open_world,
-        };
-        tools.push(Arc::new(Tool::new(
-            tool.name,
-            tool.title,
-            tool.description,
-            &tool.input_schema,
-            tool.output_schema.as_deref(),
-            annotations,
-        )?));
-    }
-    Ok((info.version, tools))
 }

@@ -11,7 +11,7 @@ use wasmtime::ResourceLimiter;
 #[error("{what}")]
 pub(super) struct Breach {
     pub(super) code: Code,
-    /// Continues "the tool `x` ...".
+    /// Continues "the plugin `x` ...".
     pub(super) what: String,
 }
 
@@ -56,8 +56,11 @@ pub(super) struct Meter {
     pub(super) statements: u32,
     pub(super) handles: u32,
     pub(super) log_bytes: usize,
+    log_lines: u32,
     pub(super) log_dropped: u64,
     pub(super) progress_reports: u32,
+    /// Ticks of the clock while the guest computed.
+    pub(super) ticks: u64,
 }
 
 impl Meter {
@@ -68,8 +71,10 @@ impl Meter {
             statements: 0,
             handles: 0,
             log_bytes: 0,
+            log_lines: 0,
             log_dropped: 0,
             progress_reports: 0,
+            ticks: 0,
         }
     }
 
@@ -109,9 +114,11 @@ impl Meter {
 
     /// Whether a log line of this length still fits.
     pub(super) fn log(&mut self, bytes: usize) -> bool {
-        let fits = self.log_bytes.saturating_add(bytes) <= self.limits.log_bytes;
+        let fits =
+            self.log_bytes.saturating_add(bytes) <= self.limits.log_bytes && self.log_lines < self.limits.log_lines;
         if fits {
             self.log_bytes += bytes;
+            self.log_lines += 1;
         } else {
             self.log_dropped += 1;
         }
@@ -133,11 +140,21 @@ pub(super) struct Bounds {
     memory: usize,
     used: usize,
     table_elements: usize,
+    instances: u32,
+    memories: u32,
+    tables: u32,
 }
 
 impl Bounds {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { memory: limits.memory, used: 0, table_elements: limits.table_elements }
+        Self {
+            memory: limits.memory,
+            used: 0,
+            table_elements: limits.table_elements,
+            instances: limits.instances,
+            memories: limits.memories,
+            tables: limits.tables,
+        }
     }
 
     /// Bytes of linear memory the call has asked for, over all memories.
@@ -165,7 +182,7 @@ impl ResourceLimiter for Bounds {
         if desired > self.table_elements {
             let most = self.table_elements;
             return Err(Breach::new(
-                Code::PluginMemory,
+                Code::PluginTables,
                 format!("asked for a table of {desired} elements; a call may use {most}"),
             )
             .into());
@@ -173,15 +190,15 @@ impl ResourceLimiter for Bounds {
         Ok(true)
     }
 
-    // One component's inner instances, memories and tables: the pool's own bounds per component are lower, these
-    // only keep wasmtime's default of 10,000 from being the one that holds.
+    // What is inside one component. Met while it is made ready, so a component that has more is refused when it is
+    // loaded; wasmtime words it, and `blame` knows the words.
     fn instances(&self) -> usize {
-        100
+        self.instances as usize
     }
     fn memories(&self) -> usize {
-        8
+        self.memories as usize
     }
     fn tables(&self) -> usize {
-        64
+        self.tables as usize
     }
 }

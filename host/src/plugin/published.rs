@@ -2,9 +2,11 @@
 
 use super::loader::{Loaded, Refused};
 use super::lock::{Canary, Entry};
+use super::offer::{Prompt, Resource};
 use super::tool::Tool;
+use super::usage::Accounts;
 use crate::identity::Principal;
-use crate::policy::Policy;
+use crate::policy::{PROMPT, Policy, RESOURCE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub struct Published {
     pub canaries: BTreeMap<Arc<str>, Arc<Tried>>,
     /// Their tools.
     tried: BTreeMap<String, Owned>,
+    /// The plugin each name belongs to, on trial or not, of tools, prompts and documents alike: by [`Loaded::items`].
+    owners: BTreeMap<String, Arc<str>>,
     /// Versions that hold and wait for an operator, by plugin name. The version before may be serving.
     pub parked: BTreeMap<String, Arc<Parked>>,
     /// What was refused at the last look, by plugin name. The version before may still be serving.
@@ -95,10 +99,66 @@ impl Published {
         names.into_iter().filter_map(|name| self.find_for(name, who, policy))
     }
 
-    /// The name of the plugin a tool belongs to, on trial or not.
-    fn owner(&self, tool: &str) -> Option<&Arc<str>> {
-        let stable = self.tools.get(tool).map(|(plugin, _)| &plugin.name);
-        stable.or_else(|| self.tried.get(tool).map(|(plugin, _)| &plugin.name))
+    /// The version of a plugin that serves this item to this caller.
+    fn version_for(&self, plugin: &str, item: &str, who: &Arc<Principal>, policy: &Policy) -> Option<&Arc<Loaded>> {
+        match self.canaries.get(plugin) {
+            Some(canary) if canary.terms.takes(plugin, item, who, policy) => Some(&canary.loaded),
+            _ => self.plugins.get(plugin),
+        }
+    }
+
+    /// The plugin and prompt of this name, as this caller gets it.
+    pub fn prompt_for(
+        &self,
+        name: &str,
+        who: &Arc<Principal>,
+        policy: &Policy,
+    ) -> Option<(&Arc<Loaded>, &Arc<Prompt>)> {
+        let item = format!("{PROMPT}{name}");
+        let version = self.version_for(self.owners.get(&item)?, &item, who, policy)?;
+        Some((version, version.prompts.iter().find(|prompt| prompt.name == name)?))
+    }
+
+    /// Every prompt with its plugin, by name, as this caller gets it.
+    pub fn prompts_for<'a>(
+        &'a self,
+        who: &'a Arc<Principal>,
+        policy: &'a Policy,
+    ) -> impl Iterator<Item = (&'a Arc<Loaded>, &'a Arc<Prompt>)> {
+        let names = self.owners.keys().filter_map(|item| item.strip_prefix(PROMPT));
+        names.filter_map(|name| self.prompt_for(name, who, policy))
+    }
+
+    /// The plugin and document this URI names, as this caller gets it: one declared by itself before one of a family.
+    pub fn resource_for<'a>(
+        &'a self,
+        uri: &str,
+        who: &'a Arc<Principal>,
+        policy: &'a Policy,
+    ) -> Option<(&'a Arc<Loaded>, &'a Arc<Resource>)> {
+        let fits = |template: bool| {
+            self.resources_for(who, policy).find(|(_, it)| it.is_template() == template && it.holds(uri))
+        };
+        fits(false).or_else(|| fits(true))
+    }
+
+    /// Every document and family of documents with its plugin, by URI, as this caller gets it.
+    pub fn resources_for<'a>(
+        &'a self,
+        who: &'a Arc<Principal>,
+        policy: &'a Policy,
+    ) -> impl Iterator<Item = (&'a Arc<Loaded>, &'a Arc<Resource>)> {
+        let named = |(item, plugin): (&'a String, &'a Arc<str>)| {
+            let uri = item.strip_prefix(RESOURCE)?;
+            let version = self.version_for(plugin, item, who, policy)?;
+            Some((version, version.resources.iter().find(|resource| resource.uri == uri)?))
+        };
+        self.owners.iter().filter_map(named)
+    }
+
+    /// What the calls of each plugin came to.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(self.plugins.values().map(|plugin| plugin.account()).collect())
     }
 
     /// A version that is known by its digest, served or not: nothing is proved twice.
@@ -108,10 +168,11 @@ impl Published {
         [self.plugins.get(name), tried, parked].into_iter().flatten().find(|it| it.digest == digest).cloned()
     }
 
-    /// Whether callers would see the same tools: by digest and name, without comparing texts.
+    /// Whether callers would see the same offers: by digest and name, without comparing texts.
     pub(super) fn alike(&self, other: &Self) -> bool {
         let tools = |set: &Self| -> Vec<(String, String)> {
-            set.tools.iter().map(|(name, (owner, _))| (name.clone(), owner.digest.clone())).collect()
+            let digest = |owner: &Arc<str>| set.plugins.get(owner).map(|it| it.digest.clone()).unwrap_or_default();
+            set.owners.iter().map(|(item, owner)| (item.clone(), digest(owner))).collect()
         };
         let trials = |set: &Self| -> Vec<Canary> { set.canaries.values().map(|tried| tried.terms.clone()).collect() };
         tools(self) == tools(other) && trials(self) == trials(other)
@@ -129,15 +190,16 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Give every tool name one owner. Who serves a name keeps it as long as it declares it; among newcomers the first by
-    /// name wins. The other plugin is refused whole, because half a plugin is not what its author tested, and its last
-    /// good version serves on. A canary's names are its plugin's.
+    /// Give every name of a tool, prompt or document one owner. Who serves a name keeps it as long as it declares it; among
+    /// newcomers the first by name wins. The other plugin is refused whole, because half a plugin is not what its author
+    /// tested, and its last good version serves on. A canary's names are its plugin's.
     pub(super) fn arrange(mut self, before: &Published) -> Published {
         let mut tools: BTreeMap<String, Owned> = BTreeMap::new();
+        let mut owners: BTreeMap<String, Arc<str>> = BTreeMap::new();
         for plugin in self.plugins.values().cloned().collect::<Vec<_>>() {
             let mut serving = Arc::clone(&plugin);
-            if let Some((tool, owner)) = self.taken(&plugin, &tools, before) {
-                self.refuse(&plugin, &tool, &owner, before);
+            if let Some((item, owner)) = self.taken(&plugin, &owners, before) {
+                self.refuse(&plugin, &item, &owner, before);
                 let Some(last_good) = before.plugins.get(&plugin.name) else {
                     self.plugins.remove(&plugin.name);
                     continue;
@@ -148,44 +210,47 @@ impl Found {
             for tool in &serving.tools {
                 tools.insert(tool.name.clone(), (Arc::clone(&serving), Arc::clone(tool)));
             }
+            owners.extend(serving.items().map(|item| (item, Arc::clone(&serving.name))));
         }
         let mut tried = BTreeMap::new();
         for canary in self.canaries.values().cloned().collect::<Vec<_>>() {
-            if let Some((tool, owner)) = self.taken(&canary.loaded, &tools, before) {
-                self.refuse(&canary.loaded, &tool, &owner, before);
+            if let Some((item, owner)) = self.taken(&canary.loaded, &owners, before) {
+                self.refuse(&canary.loaded, &item, &owner, before);
                 self.canaries.remove(&canary.loaded.name);
                 continue;
             }
             for tool in &canary.loaded.tools {
                 tried.insert(tool.name.clone(), (Arc::clone(&canary.loaded), Arc::clone(tool)));
             }
+            owners.extend(canary.loaded.items().map(|item| (item, Arc::clone(&canary.loaded.name))));
         }
         let Self { plugins, canaries, parked, refused, decided } = self;
-        Published { plugins, tools, canaries, tried, parked, refused, decided }
+        Published { plugins, tools, canaries, tried, owners, parked, refused, decided }
     }
 
-    /// The first tool of a plugin that is another one's, and whose.
+    /// The first name of a plugin that is another one's, and whose.
     fn taken(
         &self,
         plugin: &Loaded,
-        tools: &BTreeMap<String, Owned>,
+        owners: &BTreeMap<String, Arc<str>>,
         before: &Published,
     ) -> Option<(String, Arc<str>)> {
-        let owner = |tool: &Arc<Tool>| {
+        let owner = |item: &str| {
             let other = |name: &&Arc<str>| **name != plugin.name;
-            let incumbent = before.owner(&tool.name).filter(other).filter(|owner| self.declares(owner, &tool.name));
-            incumbent.or_else(|| tools.get(&tool.name).map(|(owner, _)| &owner.name).filter(other)).cloned()
+            let incumbent = before.owners.get(item).filter(other).filter(|owner| self.declares(owner, item));
+            incumbent.or_else(|| owners.get(item).filter(other)).cloned()
         };
-        plugin.tools.iter().find_map(|tool| Some((tool.name.clone(), owner(tool)?)))
+        plugin.items().find_map(|item| owner(&item).map(|owner| (item, owner)))
     }
 
-    fn declares(&self, plugin: &Arc<str>, tool: &str) -> bool {
+    fn declares(&self, plugin: &Arc<str>, item: &str) -> bool {
         let versions = [self.plugins.get(plugin), self.canaries.get(plugin).map(|tried| &tried.loaded)];
-        versions.into_iter().flatten().any(|version| version.tools.iter().any(|it| it.name == tool))
+        versions.into_iter().flatten().any(|version| version.items().any(|it| it == item))
     }
 
-    fn refuse(&mut self, plugin: &Loaded, tool: &str, owner: &str, before: &Published) {
-        let reason = format!("its tool `{tool}` is already served by the plugin `{owner}`");
+    fn refuse(&mut self, plugin: &Loaded, item: &str, owner: &str, before: &Published) {
+        let kind = if item.contains(':') { "" } else { "tool " };
+        let reason = format!("its {kind}`{item}` is already served by the plugin `{owner}`");
         let digest = plugin.digest.clone();
         let why = Refused { plugin: plugin.name.to_string(), step: NAMES, reason, digest };
         if before.refused.get(&*plugin.name).is_none_or(|known| known.digest != why.digest) {

@@ -63,7 +63,7 @@ impl Registry {
         self.published.load_full()
     }
 
-    /// Ticks each time a caller would see another set of tools.
+    /// Ticks each time a caller would see another set of tools, prompts or documents.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

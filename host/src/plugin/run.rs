@@ -1,25 +1,66 @@
-//! One call in one fresh instance.
+//! One errand in one fresh instance.
 
-use super::bindings::exports::rowhouse::plugin::tools as wit;
-use super::bindings::rowhouse::plugin::types::{SqlError, SqlErrorCode};
-use super::blame::{blame, broken};
+use super::blame::{blame, broken, named};
 use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
+use super::nesting::deeper_than;
 use super::state::{CallFacts, CallState};
-use super::tool::{Answer, Part, Tool};
+use super::text;
+use super::usage::Used;
+use crate::config::Limits;
 use crate::error::{CallError, Code};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+use wasmtime::component::Instance;
 
 /// How long a call that was told to stop may take to do so before its future is dropped. A tick and a round trip to
 /// the database fit many times over; what does not stop by then waits inside WASI, where dropping is clean.
 const GRACE: Duration = Duration::from_millis(1_000);
 
-/// The longest error text a plugin may send its caller, in bytes.
-const MAX_TEXT: usize = 4_000;
+/// What a guest is asked to do.
+pub trait Errand: Send + Sync + 'static {
+    /// What comes of it.
+    type Outcome: Send + 'static;
+
+    /// What is asked for, for the log: a name the plugin gave.
+    fn name(&self) -> &str;
+
+    /// Do it, in an instance that nobody used before.
+    fn run(&self, guest: &mut Guest<'_>) -> impl Future<Output = Result<Self::Outcome, Fault>> + Send;
+}
+
+/// A guest in its instance.
+pub struct Guest<'a> {
+    pub(super) plugin: &'a Loaded,
+    pub(super) store: Store<CallState>,
+    pub(super) instance: Instance,
+    pub(super) limits: &'a Limits,
+}
+
+/// Why an errand came to nothing.
+#[derive(Debug)]
+pub enum Fault {
+    /// The guest was ended, or ended itself.
+    Ended(wasmtime::Error),
+    /// It came back, with an error or with what it may not.
+    Call(CallError),
+}
+
+impl From<wasmtime::Error> for Fault {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Ended(error)
+    }
+}
+
+impl From<CallError> for Fault {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
 
 /// The order to stop, given when nobody waits for the answer any more.
 struct StopWhenLeft(Arc<Stop>);
@@ -35,26 +76,44 @@ fn left() -> Breach {
 }
 
 impl Loaded {
-    /// Answer one call in a fresh instance. `held` is let go when the guest has ended, however that is.
+    /// What a caller sends as it goes in, if it may: small enough and flat enough. Its shape is the item's business.
+    ///
+    /// # Errors
+    /// [`Code::Arguments`].
+    pub fn admit(&self, item: &str, arguments: &Value, limits: &Limits) -> Result<String, CallError> {
+        let text = arguments.to_string();
+        let (bytes, most) = (text.len(), limits.argument_bytes);
+        if bytes > most {
+            let text = format!("the arguments for `{item}` have {bytes} bytes; at most {most} are taken");
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        if deeper_than(&text, limits.json_depth) {
+            let most = limits.json_depth;
+            let text = format!("the arguments for `{item}` nest deeper than {most} levels");
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        Ok(text)
+    }
+
+    /// Do one errand in a fresh instance. `held` is let go when the guest has ended, however that is.
     ///
     /// The guest runs in a task of its own: when the caller leaves, or this future is dropped, the guest is told to
     /// stop and ends at its next tick or wait, instead of being dropped in the middle of one.
     ///
     /// # Errors
-    /// What the tool answered instead, which bound it broke, or that it was stopped.
-    pub async fn run(
+    /// What the plugin answered instead, which bound it broke, or that it was stopped.
+    pub async fn run<E: Errand>(
         self: &Arc<Self>,
-        tool: &Arc<Tool>,
-        arguments: String,
+        errand: E,
         facts: CallFacts,
         stop: Arc<Stop>,
         cancelled: CancellationToken,
         held: impl Send + 'static,
-    ) -> Result<Answer, CallError> {
-        let deadline = facts.deadline;
-        let (plugin, tool, order) = (Arc::clone(self), Arc::clone(tool), Arc::clone(&stop));
+    ) -> Result<E::Outcome, CallError> {
+        let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
+        let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
         let mut task = tokio::spawn(async move {
-            let outcome = plugin.answer(&tool, &arguments, facts, order).await;
+            let outcome = plugin.send(&errand, facts, order).await;
             drop(held);
             outcome
         });
@@ -64,7 +123,6 @@ impl Loaded {
             outcome = &mut task => Some(outcome),
             () = cancelled.cancelled() => { stop.order(left()); None }
             () = tokio::time::sleep_until(deadline.into()) => {
-                let most = self.limits.wall_ms;
                 stop.order(Breach::new(Code::PluginDeadline, format!("took longer than {most} ms")));
                 None
             }
@@ -79,31 +137,32 @@ impl Loaded {
             Ok(Err(fault)) => Err(CallError::internal(fault)),
             Err(_) => {
                 abort.abort();
-                Err(broken(&self.name, &stop.reason().unwrap_or_else(left)))
+                let error = broken(&self.name, Some(&self.version), &stop.reason().unwrap_or_else(left));
+                self.usage.ended(Some(error.code), &Used { wall_ms: most, ..Used::default() }, 0);
+                Err(error)
             }
         }
     }
 
-    async fn answer(
-        &self,
-        tool: &Tool,
-        arguments: &str,
-        facts: CallFacts,
-        stop: Arc<Stop>,
-    ) -> Result<Answer, CallError> {
+    async fn send<E: Errand>(&self, errand: &E, facts: CallFacts, stop: Arc<Stop>) -> Result<E::Outcome, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
-        let state = CallState::new(Arc::clone(&self.name), &self.limits, Arc::clone(&stop), Some(facts), self.wasi);
-        let mut store = engine::store(&self.pre, state, &self.limits, &stop);
-        let called = async {
-            let plugin = self.pre.instantiate_async(&mut store).await?;
-            plugin.rowhouse_plugin_tools().call_call(&mut store, &tool.name, arguments).await
-        }
-        .await;
-        let mut state = store.into_data();
+        let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
+        let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
+        let begun = self.exports.pre().instantiate_async(&mut store).await;
+        let (outcome, store) = match begun {
+            Ok(instance) => {
+                let mut guest = Guest { plugin: self, store, instance, limits: &limits };
+                (errand.run(&mut guest).await, guest.store)
+            }
+            Err(error) => (Err(error.into()), store),
+        };
+        let fuel = store.get_fuel().map_or(0, |left| limits.fuel.saturating_sub(left));
+        let state = store.into_data();
         if let Some(stderr) = &state.stderr {
             let said = stderr.contents();
             if !said.is_empty() {
-                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", String::from_utf8_lossy(&said).trim_end());
+                tracing::info!(plugin.name = %self.name, request.id = %request, "{}", text::block(&String::from_utf8_lossy(&said), limits.log_bytes));
             }
         }
         if state.meter.log_dropped > 0 {
@@ -111,7 +170,7 @@ impl Loaded {
         }
         tracing::debug!(
             plugin.name = %self.name,
-            tool.name = %tool.name,
+            tool.name = errand.name(),
             request.id = %request,
             host_calls = state.meter.host_calls,
             statements = state.meter.statements,
@@ -119,83 +178,29 @@ impl Loaded {
             elapsed_us = began.elapsed().as_micros() as u64,
             "guest ended"
         );
-        match called {
-            Ok(Ok(answer)) => self.understand(tool, answer, &mut state),
-            Ok(Err(error)) => Err(given_up(error)),
-            Err(error) => Err(blame(&self.name, &error)),
-        }
-    }
-
-    /// The guest's answer in the host's own terms, held to the tool's output schema.
-    fn understand(&self, tool: &Tool, answer: wit::Answer, state: &mut CallState) -> Result<Answer, CallError> {
-        let lie = |what: &str| CallError::new(Code::PluginContract, format!("the tool `{}` {what}", tool.name));
-        let answer = match answer {
-            wit::Answer::Rows(handle) => {
-                let rows = state.take_rows(handle).map_err(|_| lie("answered with rows it does not hold"))?;
-                let json = rows.to_json();
-                let structured = serde_json::from_str(&json).map_err(CallError::internal)?;
-                Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
-            }
-            wit::Answer::Structured(answer) => {
-                let structured: Value = serde_json::from_str(&answer.json)
-                    .map_err(|e| lie("answered with text that is not JSON").because(e))?;
-                if !structured.is_object() {
-                    return Err(lie("answered with JSON that is not an object"));
-                }
-                Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
-            }
-            wit::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
-            wit::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
+        let outcome = outcome.map_err(|fault| match fault {
+            Fault::Ended(error) => blame(&self.name, Some(&self.version), &error),
+            Fault::Call(error) => error,
+        });
+        let ran = transaction.ran();
+        let used = Used {
+            wall_ms: began.elapsed().as_millis() as u64,
+            cpu_ms: state.meter.ticks * engine::TICK.as_millis() as u64,
+            fuel,
+            memory: state.bounds.used() as u64,
+            host_calls: state.meter.host_calls,
+            statements: u64::from(state.meter.statements),
+            database_ms: ran.iter().map(|ran| ran.time).sum::<Duration>().as_millis() as u64,
+            rows: ran.iter().map(|ran| ran.rows).max().unwrap_or(0),
+            answer_bytes: state.answer_bytes as u64,
+            log_bytes: state.meter.log_bytes as u64,
         };
-        match &answer.structured {
-            Some(structured) => tool.check_answer(structured)?,
-            None if tool.output_schema.is_some() => {
-                return Err(lie("has an output schema and answered without structure"));
-            }
-            None => {}
-        }
-        Ok(answer)
+        self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
+        outcome
     }
-}
 
-fn part(part: wit::Part) -> Part {
-    match part {
-        wit::Part::Text(text) => Part::Text(text),
-        wit::Part::Image(media) => Part::Image { data: media.data, mime_type: media.mime_type },
-        wit::Part::Audio(media) => Part::Audio { data: media.data, mime_type: media.mime_type },
-        wit::Part::Resource(it) => Part::Resource { uri: it.uri, mime_type: it.mime_type, text: it.text },
+    /// The plugin as errors name it.
+    pub(super) fn called(&self) -> String {
+        named(&self.name, Some(&self.version))
     }
-}
-
-/// The tool gave up, and said why.
-fn given_up(error: wit::ToolError) -> CallError {
-    let (code, text) = match error {
-        wit::ToolError::InvalidArguments(text) => (Code::Validation, text),
-        wit::ToolError::NotFound(text) => (Code::NotFound, text),
-        wit::ToolError::Failed(text) => (Code::ToolFailed, text),
-        wit::ToolError::Sql(error) => (sql_code(&error), sql_text(&error)),
-    };
-    CallError::new(code, &text[..text.floor_char_boundary(MAX_TEXT)])
-}
-
-fn sql_code(error: &SqlError) -> Code {
-    match error.code {
-        SqlErrorCode::Rejected => Code::QueryRejected,
-        SqlErrorCode::Invalid => Code::QueryInvalid,
-        SqlErrorCode::Timeout => Code::QueryTimeout,
-        SqlErrorCode::Limit => Code::QueryLimit,
-        SqlErrorCode::Cancelled => Code::Cancelled,
-        SqlErrorCode::Unavailable => Code::Database,
-    }
-}
-
-fn sql_text(error: &SqlError) -> String {
-    let mut text = error.message.clone();
-    if let Some(position) = error.position {
-        text.push_str(&format!(" (at character {position})"));
-    }
-    if let Some(state) = &error.sqlstate {
-        text.push_str(&format!(" [{state}]"));
-    }
-    text
 }

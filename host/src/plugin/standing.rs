@@ -48,6 +48,8 @@ pub fn describe(plugin: &Loaded, schemas: bool) -> Value {
         "publisher": plugin.publisher,
         "imports": plugin.imports,
         "tools": tools.collect::<Vec<_>>(),
+        "prompts": plugin.prompts.iter().map(|prompt| &prompt.name).collect::<Vec<_>>(),
+        "resources": plugin.resources.iter().map(|resource| &resource.uri).collect::<Vec<_>>(),
     })
 }
 

@@ -48,6 +48,8 @@ pub struct CallFacts {
     pub listener: Option<Arc<dyn Listener>>,
     /// When the call ends, whatever it does.
     pub deadline: Instant,
+    /// What it may use: the plugin's bounds, narrowed to the tenant's.
+    pub limits: Limits,
     /// The call's clock, in microseconds since 1970.
     pub now: i64,
 }
@@ -62,6 +64,8 @@ pub(super) struct CallState {
     /// None while `describe` runs: there is no caller, and so nothing to see.
     pub(super) call: Option<CallFacts>,
     wasi: WasiCtx,
+    /// Bytes it answered with.
+    pub(super) answer_bytes: usize,
     /// Where a WASI guest's panic message or traceback goes.
     pub(super) stderr: Option<MemoryOutputPipe>,
 }
@@ -82,6 +86,7 @@ impl CallState {
             stop,
             call,
             wasi: context.build(),
+            answer_bytes: 0,
             stderr,
         }
     }

@@ -4,6 +4,7 @@
 //! unasked. The digests are over what callers are shown, to the letter: a model goes by every word.
 
 use super::loader::Loaded;
+use super::offer::{Prompt, PromptArgument, Resource};
 use super::tool::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -106,7 +107,34 @@ pub fn changes(before: &Loaded, after: &Loaded) -> Vec<Change> {
 
 /// Everything callers are shown of what a plugin offers: by kind and name, each text with what it is.
 fn texts(plugin: &Loaded) -> BTreeMap<String, Vec<(&'static str, String)>> {
-    plugin.tools.iter().map(|tool| (format!("tool/{}", tool.name), tool_texts(tool))).collect()
+    let tools = plugin.tools.iter().map(|tool| (format!("tool/{}", tool.name), tool_texts(tool)));
+    let prompts = plugin.prompts.iter().map(|prompt| (format!("prompt/{}", prompt.name), prompt_texts(prompt)));
+    let resources = plugin.resources.iter().map(|it| (format!("resource/{}", it.uri), resource_texts(it)));
+    tools.chain(prompts).chain(resources).collect()
+}
+
+fn prompt_texts(prompt: &Prompt) -> Vec<(&'static str, String)> {
+    let argument = |it: &PromptArgument| {
+        let (name, title, description) = (&it.name, &it.title, &it.description);
+        format!("{name}: {title}\n{description}\nrequired = {}, completes = {}", it.required, it.completes)
+    };
+    let arguments: Vec<_> = prompt.arguments.iter().map(argument).collect();
+    vec![
+        ("title", prompt.title.clone()),
+        ("description", prompt.description.clone()),
+        ("arguments", arguments.join("\n\n")),
+    ]
+}
+
+fn resource_texts(resource: &Resource) -> Vec<(&'static str, String)> {
+    let completes: Vec<_> = resource.completes.iter().map(String::as_str).collect();
+    vec![
+        ("name", resource.name.clone()),
+        ("title", resource.title.clone()),
+        ("description", resource.description.clone()),
+        ("MIME type", resource.mime_type.clone()),
+        ("completed variables", completes.join(", ")),
+    ]
 }
 
 fn tool_texts(tool: &Tool) -> Vec<(&'static str, String)> {
@@ -122,6 +150,7 @@ fn tool_texts(tool: &Tool) -> Vec<(&'static str, String)> {
         ("input schema", schema(&tool.input_schema)),
         ("output schema", tool.output_schema.as_deref().map(schema).unwrap_or_default()),
         ("annotations", hints),
+        ("view", tool.view.clone().unwrap_or_default()),
     ]
 }
 

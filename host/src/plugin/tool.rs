@@ -1,8 +1,17 @@
 //! What a plugin publishes and what it answers, in the host's own terms.
 
+use super::offer::is_name;
+use super::schema::Schema;
+use super::text;
 use crate::error::{BoxError, CallError, Code};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// Bytes of a title: a line.
+const MAX_TITLE: usize = 200;
+
+/// Bytes of a description: a few pages, which every caller pays for.
+const MAX_DESCRIPTION: usize = 16 << 10;
 
 /// A tool that callers may see. Immutable; shared by every list and call that mentions it.
 #[derive(Debug)]
@@ -19,8 +28,10 @@ pub struct Tool {
     pub output_schema: Option<Arc<Map<String, Value>>>,
     /// Hints for clients.
     pub annotations: Annotations,
-    pub(super) input: jsonschema::Validator,
-    pub(super) output: Option<jsonschema::Validator>,
+    /// The `ui://` document that shows its answers in clients that know MCP Apps.
+    pub view: Option<String>,
+    input: Schema,
+    output: Option<Schema>,
 }
 
 /// Hints for clients (MCP `ToolAnnotations`).
@@ -46,32 +57,35 @@ impl Tool {
         output_schema: Option<&str>,
         annotations: Annotations,
     ) -> Result<Self, BoxError> {
-        if name.is_empty()
-            || name.len() > 64
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        {
-            return Err(format!("tool name {name:?}: use 1 to 64 of A-Z a-z 0-9 _ -").into());
+        if !is_name(&name) {
+            return Err(format!("tool name {:?}: use 1 to 64 of A-Z a-z 0-9 _ -", text::line(&name, 64)).into());
         }
-        let (input_schema, input) = schema(&name, "input", input_schema)?;
-        if input_schema.get("type").and_then(Value::as_str) != Some("object") {
+        if let Some(fault) = wording(&title, &description) {
+            return Err(format!("tool `{name}`: {fault}").into());
+        }
+        let schema = |which: &str, text: &str| {
+            Schema::read(text).map_err(|fault| BoxError::from(format!("tool `{name}`: the {which} schema {fault}")))
+        };
+        let input = schema("input", input_schema)?;
+        if input.shown.get("type").and_then(Value::as_str) != Some("object") {
             return Err(format!("tool `{name}`: the input schema must say \"type\": \"object\"").into());
         }
-        let (output_schema, output) = match output_schema {
-            Some(text) => {
-                let (map, validator) = schema(&name, "output", text)?;
-                (Some(map), Some(validator))
-            }
-            None => (None, None),
-        };
-        Ok(Self { name, title, description, input_schema, output_schema, annotations, input, output })
+        let output = output_schema.map(|text| schema("output", text)).transpose()?;
+        let (input_schema, output_schema) = (Arc::clone(&input.shown), output.as_ref().map(|it| Arc::clone(&it.shown)));
+        Ok(Self { name, title, description, input_schema, output_schema, annotations, view: None, input, output })
     }
 
     /// Hold the caller to the input schema.
     ///
     /// # Errors
-    /// [`Code::Validation`], naming the path and the rule of each mistake (the first five).
+    /// [`Code::Validation`], naming the path and the rule of each mistake (the first five); [`Code::Arguments`] where
+    /// there is more to check than a call may ask for.
     pub fn check_arguments(&self, arguments: &Value) -> Result<(), CallError> {
-        let mut mistakes = mistakes(&self.input, arguments);
+        if self.input.is_too_much(arguments) {
+            let text = format!("the arguments for `{}` are too many to be held to its schema; send fewer", self.name);
+            return Err(CallError::new(Code::Arguments, text));
+        }
+        let mut mistakes = mistakes(&self.input.validator, arguments);
         if mistakes.is_empty() {
             return Ok(());
         }
@@ -84,38 +98,31 @@ impl Tool {
         Err(CallError::new(Code::Validation, format!("invalid arguments for `{}`: {}", self.name, mistakes.join("; "))))
     }
 
-    /// Hold the plugin to the output schema.
+    /// Hold the plugin, which is `named`, to the output schema.
     ///
     /// # Errors
     /// [`Code::PluginContract`]; the mistakes, which may quote the answer, go to the cause without its values.
-    pub fn check_answer(&self, structured: &Value) -> Result<(), CallError> {
+    pub fn check_answer(&self, structured: &Value, named: &str) -> Result<(), CallError> {
         let Some(output) = &self.output else { return Ok(()) };
-        if output.is_valid(structured) {
+        if output.is_too_much(structured) {
+            let text =
+                format!("the tool `{}` of {named} answered with too much to be held to its own schema", self.name);
+            return Err(CallError::new(Code::PluginContract, text));
+        }
+        if output.validator.is_valid(structured) {
             return Ok(());
         }
         let places: Vec<String> = output
+            .validator
             .iter_errors(structured)
             .take(5)
             .map(|e| format!("{} breaks {}", place(&e.instance_path().to_string()), e.schema_path()))
             .collect();
         Err(CallError::new(
             Code::PluginContract,
-            format!("the tool `{}` answered outside its own output schema", self.name),
+            format!("the tool `{}` of {named} answered outside its own output schema", self.name),
         )
         .because(places.join("; ")))
-    }
-}
-
-/// Parse and compile one schema. `$ref` to another document is refused: nothing is ever fetched.
-fn schema(tool: &str, which: &str, text: &str) -> Result<(Arc<Map<String, Value>>, jsonschema::Validator), BoxError> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| format!("tool `{tool}`: the {which} schema is not JSON: {e}"))?;
-    let validator = jsonschema::draft202012::options()
-        .build(&value)
-        .map_err(|e| format!("tool `{tool}`: the {which} schema is not a JSON Schema (2020-12): {e}"))?;
-    match value {
-        Value::Object(map) => Ok((Arc::new(map), validator)),
-        _ => Err(format!("tool `{tool}`: the {which} schema must be a JSON object").into()),
     }
 }
 
@@ -132,6 +139,14 @@ fn mistakes(validator: &jsonschema::Validator, value: &Value) -> Vec<String> {
             format!("{}: {text} ({})", place(&error.instance_path().to_string()), error.schema_path())
         })
         .collect()
+}
+
+/// What is wrong with the words for people and models: of a tool, a prompt, an argument, a document.
+pub(super) fn wording(title: &str, description: &str) -> Option<String> {
+    let words = [("title", title, false, MAX_TITLE), ("description", description, true, MAX_DESCRIPTION)];
+    words
+        .into_iter()
+        .find_map(|(what, text, lines, most)| Some(format!("its {what} {}", text::fault(text, lines, most)?)))
 }
 
 /// What a tool answered.
@@ -151,4 +166,36 @@ pub enum Part {
     Image { data: Vec<u8>, mime_type: String },
     Audio { data: Vec<u8>, mime_type: String },
     Resource { uri: String, mime_type: Option<String>, text: String },
+}
+
+/// Bytes of a MIME type: two names of RFC 6838, each at most 127 characters, and a slash.
+const MAX_MIME: usize = 255;
+
+/// Bytes of a URI. What is longer no client takes.
+const MAX_URI: usize = 2_048;
+
+impl Part {
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Image { data, mime_type } | Self::Audio { data, mime_type } => data.len() + mime_type.len(),
+            Self::Resource { uri, mime_type, text } => {
+                uri.len() + mime_type.as_ref().map_or(0, String::len) + text.len()
+            }
+        }
+    }
+
+    /// What no client would take.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let plain = |text: &str, most: usize| text.len() <= most && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+        let mime = |mime: &str| (!plain(mime, MAX_MIME) || !mime.contains('/')).then_some("MIME type is none");
+        match self {
+            Self::Text(_) => None,
+            Self::Image { mime_type, .. } | Self::Audio { mime_type, .. } => mime(mime_type),
+            Self::Resource { uri, mime_type, .. } => match plain(uri, MAX_URI) && uri.contains(':') {
+                true => mime_type.as_deref().and_then(mime),
+                false => Some("URI is none"),
+            },
+        }
+    }
 }

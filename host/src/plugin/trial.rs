@@ -2,7 +2,6 @@
 
 use super::loader::Loaded;
 use super::lock::{Canary, Share, since};
-use super::tool::Answer;
 use crate::config::Rollback;
 use crate::error::{Blame, CallError, Code};
 use crate::identity::Principal;
@@ -168,7 +167,7 @@ impl Watch {
 
 impl Loaded {
     /// A call of this version is over: what came of it counts while the version is new.
-    pub fn tried(&self, who: &Principal, outcome: &Result<Answer, CallError>) {
+    pub fn tried<T>(&self, who: &Principal, outcome: &Result<T, CallError>) {
         let failed = outcome.as_ref().err().map(|error| error.code).filter(|code| code.blame() == Blame::Plugin);
         self.tally.count(number(&[who.issuer(), who.subject()]), failed);
     }

@@ -7,8 +7,9 @@
 //!
 //! [[case]]
 //! who = "manager"                # or { roles = [..], tenants = [..], regions = [..], scopes = [..] }
-//! action = "assume"              # list, call, record, read, assume
-//! resource = "Spokane"           # "plugin/tool", "schema.table", a tenant, or "all" for every tenant
+//! action = "assume"              # list, call, get, read, record, assume
+//! resource = "Spokane"           # "plugin/tool", "plugin/prompt:NAME", "plugin/resource:URI", "schema.table", a tenant, or
+//!                                # "all" for every tenant
 //! expect = "deny"
 //! because = "some-policy"        # optional: the @id of a policy that decides
 //! ```
@@ -79,6 +80,7 @@ enum Who {
 enum Action {
     List,
     Call,
+    Get,
     Record,
     Read,
     Assume,
@@ -213,10 +215,20 @@ impl Case {
             parts.map(|(a, b)| (a.to_owned(), b.to_owned())).ok_or_else(unfit)
         };
         let tool = || parts('/', "plugin/tool");
+        // What is done to a tool is another action than what is done to a prompt.
+        let used = |action: &str| {
+            let question = tool().map(|(plugin, item)| Question::Call(plugin, item))?;
+            match question.action() {
+                fits if fits == action => Ok(question),
+                other => Err(Unusable(format!("the action for {:?} is {other}", self.resource))),
+            }
+        };
         Ok(match self.action {
             Action::List => tool().map(|(plugin, tool)| Question::List(plugin, tool))?,
-            Action::Call => tool().map(|(plugin, tool)| Question::Call(plugin, tool))?,
+            Action::Call => used("call")?,
+            Action::Get => used("get")?,
             Action::Record => tool().map(|(plugin, tool)| Question::Record(plugin, tool))?,
+            Action::Read if self.resource.contains("/resource:") => used("read")?,
             Action::Read => parts('.', "schema.table").map(|(schema, table)| Question::Read(schema, table))?,
             Action::Assume if self.resource == "all" => Question::AssumeAll,
             Action::Assume => Question::Assume(tenant_named(directory, &self.resource)?),

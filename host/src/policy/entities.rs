@@ -10,6 +10,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 use uuid::Uuid;
 
+/// How a prompt is named among a plugin's items.
+pub const PROMPT: &str = "prompt:";
+
+/// How a document, or a family of them, is named among a plugin's items.
+pub const RESOURCE: &str = "resource:";
+
 /// The one [`Question::AssumeAll`] is about.
 const EVERYTHING: &str = "all";
 
@@ -46,13 +52,16 @@ impl From<&Principal> for Subject {
 }
 
 /// One thing that can be decided: an action and what it is done to.
+///
+/// An item is what a plugin offers: a tool by its name, `prompt:NAME`, `resource:URI` or `resource:TEMPLATE`. No tool's
+/// name has a colon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
-    /// See this tool (plugin, name) in lists.
+    /// See this item (of this plugin) in lists.
     List(String, String),
-    /// Call this tool (plugin, name).
+    /// Call this tool, get this prompt, read this document (of this plugin).
     Call(String, String),
-    /// Have the arguments of this tool (plugin, name) kept in the audit as they are.
+    /// Have the arguments of this item (of this plugin) kept in the audit as they are.
     Record(String, String),
     /// Read this table (schema, name).
     Read(String, String),
@@ -64,9 +73,11 @@ pub enum Question {
 
 impl Question {
     /// The action's name in policies.
-    pub const fn action(&self) -> &'static str {
+    pub fn action(&self) -> &'static str {
         match self {
             Self::List(..) => "list",
+            Self::Call(_, item) if item.starts_with(PROMPT) => "get",
+            Self::Call(_, item) if item.starts_with(RESOURCE) => "read",
             Self::Call(..) => "call",
             Self::Record(..) => "record",
             Self::Read(..) => "read",
@@ -74,7 +85,7 @@ impl Question {
         }
     }
 
-    /// The resource's id in policies.
+    /// The resource, as people write it: its id in policies, with the kind of an item before its name.
     pub fn resource(&self) -> String {
         match self {
             Self::List(plugin, tool) | Self::Call(plugin, tool) | Self::Record(plugin, tool) => {
@@ -88,7 +99,9 @@ impl Question {
 
     fn uid(&self) -> EntityUid {
         let kind = match self {
-            Self::List(..) | Self::Call(..) | Self::Record(..) => &TYPES.tool,
+            Self::List(plugin, item) | Self::Call(plugin, item) | Self::Record(plugin, item) => {
+                return item_uid(plugin, item);
+            }
             Self::Read(..) => &TYPES.table,
             Self::Assume(_) => &TYPES.tenant,
             Self::AssumeAll => &TYPES.directory,
@@ -123,6 +136,8 @@ struct Types {
     user: EntityTypeName,
     role: EntityTypeName,
     tool: EntityTypeName,
+    prompt: EntityTypeName,
+    resource: EntityTypeName,
     plugin: EntityTypeName,
     table: EntityTypeName,
     schema: EntityTypeName,
@@ -138,6 +153,8 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
         user: name("User"),
         role: name("Role"),
         tool: name("Tool"),
+        prompt: name("Prompt"),
+        resource: name("Resource"),
         plugin: name("Plugin"),
         table: name("Table"),
         schema: name("Schema"),
@@ -151,6 +168,16 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| {
 /// Never parsed, so a name from a token cannot become another entity.
 fn uid(kind: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+/// What a plugin offers, as policies name it: `Tool::"sales/x"`, `Prompt::"sales/x"`, `Resource::"sales/x://y"`.
+fn item_uid(plugin: &str, item: &str) -> EntityUid {
+    let (kind, name) = match (item.strip_prefix(PROMPT), item.strip_prefix(RESOURCE)) {
+        (Some(name), _) => (&TYPES.prompt, name),
+        (None, Some(uri)) => (&TYPES.resource, uri),
+        (None, None) => (&TYPES.tool, item),
+    };
+    uid(kind, format!("{plugin}/{name}"))
 }
 
 /// What a subject is called in policies. An issuer is a URL or a plain name and has no `|`, so no two share one.

@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 /// Keeps the policy in force. One for the whole process.
 pub struct Keeper {
     settings: config::Policy,
+    /// Whose grants narrow what it allows.
+    plugins: config::Plugins,
     current: ArcSwap<Policy>,
     /// What the next snapshot is made of. Held while one is made, so that two changes at once both count.
     parts: Mutex<Parts>,
@@ -45,15 +47,28 @@ impl Keeper {
     ///
     /// # Errors
     /// What is wrong with the file or its text; which cases it decides otherwise.
-    pub fn open(settings: &config::Policy, mut directory: Vec<Tenant>) -> Result<Self, Faults> {
+    pub fn open(settings: &config::Policy, directory: Vec<Tenant>) -> Result<Self, Faults> {
+        Self::open_for(settings, &config::Plugins::default(), directory)
+    }
+
+    /// The same, narrowed for each plugin to the tables and tenants of its grant.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn open_for(
+        settings: &config::Policy,
+        plugins: &config::Plugins,
+        mut directory: Vec<Tenant>,
+    ) -> Result<Self, Faults> {
         directory.sort_unstable();
         let texts = Texts::read(settings)?;
-        let (rules, policy) = prove(settings, &texts, &directory)?;
+        let (rules, policy) = prove(settings, plugins, &texts, &directory)?;
         for warning in policy.warnings() {
             tracing::warn!("the policy is served, but look at this: {warning}");
         }
         Ok(Self {
             settings: settings.clone(),
+            plugins: plugins.clone(),
             current: ArcSwap::from_pointee(policy),
             parts: Mutex::new(Parts { rules, directory, proved: Some(texts) }),
             fault: Mutex::default(),
@@ -84,7 +99,7 @@ impl Keeper {
         if parts.proved.as_ref() == Some(&texts) {
             return self.fault().map_or(Ok(()), Err);
         }
-        let proved = prove(&self.settings, &texts, &parts.directory);
+        let proved = prove(&self.settings, &self.plugins, &texts, &parts.directory);
         let digest = digest(&texts.policy);
         parts.proved = Some(texts);
         let (rules, policy) = match proved {
@@ -118,7 +133,7 @@ impl Keeper {
         directory.sort_unstable();
         let mut parts = self.parts();
         if parts.directory != directory {
-            let policy = Policy::of(Arc::clone(&parts.rules), directory.clone())?;
+            let policy = Policy::of(Arc::clone(&parts.rules), directory.clone(), &self.plugins)?;
             parts.directory = directory;
             // Cases may be about tenants: what was proved was proved over others.
             parts.proved = None;
@@ -176,14 +191,19 @@ fn digest(text: &str) -> String {
 }
 
 /// Rules that hold together and decide every case as it says.
-fn prove(settings: &config::Policy, texts: &Texts, directory: &[Tenant]) -> Result<(Arc<Rules>, Policy), Faults> {
+fn prove(
+    settings: &config::Policy,
+    plugins: &config::Plugins,
+    texts: &Texts,
+    directory: &[Tenant],
+) -> Result<(Arc<Rules>, Policy), Faults> {
     let rules = Arc::new(Rules::read(&texts.policy)?);
-    let policy = Policy::of(Arc::clone(&rules), directory.to_vec())?;
+    let policy = Policy::of(Arc::clone(&rules), directory.to_vec(), plugins)?;
     if let (Some(path), Some(cases)) = (&settings.cases, &texts.cases) {
         let unusable = |error: &dyn std::fmt::Display| Faults::whole(format!("{}: {error}", path.display()));
         let cases = Cases::read(cases).map_err(|error| unusable(&error))?;
         let tried = match cases.directory() {
-            Some(own) => cases.run(&Policy::of(Arc::clone(&rules), own)?),
+            Some(own) => cases.run(&Policy::of(Arc::clone(&rules), own, plugins)?),
             None => cases.run(&policy),
         };
         let outcome = tried.map_err(|error| unusable(&error))?;

@@ -241,7 +241,7 @@ impl Seat {
 }
 
 /// The narrowest scope that holds these tenants, which are in order and each there once.
-fn shape(tenants: Vec<Uuid>) -> Option<Scope> {
+pub(super) fn shape(tenants: Vec<Uuid>) -> Option<Scope> {
     match tenants.as_slice() {
         [] => None,
         [one] => Some(Scope::One(*one)),

@@ -311,10 +311,12 @@ fn what_cedar_is_shown_fits_the_schema() {
     let who = Subject { roles: vec!["a\"b".to_owned()], regions: vec![String::new(), "::".to_owned()], ..who };
     let user = entities::user(&who).expect("a user");
     let ground = entities::ground(&stores_without(&[])).expect("a directory");
-    let names = || ("a b".to_owned(), "\"".to_owned());
     let mut everything = ground.add_entities([user], Some(rules::schema())).expect("a user that fits");
-    for kind in [Question::List, Question::Call, Question::Record, Question::Read] {
-        let question = kind(names().0, names().1);
+    let kinds = [Question::List, Question::Call, Question::Record];
+    let items = ["\"", "prompt:\"", "resource:a://\"{x}"].into_iter().flat_map(|item| kinds.map(|kind| (kind, item)));
+    let read: fn(String, String) -> Question = Question::Read;
+    for (kind, item) in items.chain([(read, "\"")]) {
+        let question = kind("a b".to_owned(), item.to_owned());
         question.request(&entities::user_uid(&who)).expect("a request that fits");
         everything = question.among(&everything).expect("a resource").expect("more than before");
     }
@@ -336,10 +338,11 @@ fn an_action_is_decided_by_every_policy_that_speaks_about_it() {
         set.policies().map(|policy| policy.id().to_string()).collect::<std::collections::BTreeSet<_>>()
     };
     for (action, ids) in [
-        ("list", "any staff-use-tools"),
+        ("list", "any staff-read-resources staff-use-prompts staff-use-tools"),
         ("call", "any staff-use-tools"),
+        ("get", "any staff-use-prompts"),
         ("record", "any one two"),
-        ("read", "any staff-read-tables"),
+        ("read", "any staff-read-resources staff-read-tables"),
         ("assume", "any regional-manager-own-regions store-manager-own-tenants super-admin-everything two"),
     ] {
         assert_eq!(set(action).into_iter().collect::<Vec<_>>().join(" "), ids);

@@ -54,6 +54,14 @@ impl Tally {
         self.lock().iter().map(until_now).collect()
     }
 
+    /// How long statements have held connections until now, and how many do.
+    pub(super) fn spent(&self) -> (Duration, u32) {
+        self.lock().iter().fold((Duration::ZERO, 0), |(spent, running), entry| match entry.since {
+            Some(since) => (spent + since.elapsed(), running + 1),
+            None => (spent + entry.ran.time, running),
+        })
+    }
+
     fn push(&self, fingerprint: Option<String>, failed: SqlCode, rule: Option<Reason>) -> usize {
         let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed), rule };
         let mut entries = self.lock();

@@ -23,13 +23,15 @@ export const plugin = {
   version: "0.1.0",
   tools: [
     {
-      name: "{{name}}_low_stock",
+      name: "{{snake}}_low_stock",
       title: "Low stock",
       description: "Products of which few are left, fewest first.",
       inputSchema: {
         $schema: "https://json-schema.org/draft/2020-12/schema",
         type: "object",
-        properties: { at_most: { type: "integer", minimum: 0, description: "So many left (default 5)." } },
+        properties: {
+          at_most: { type: "integer", minimum: 0, maximum: 1000, description: "At most so many left (default 5)." },
+        },
         additionalProperties: false,
       },
       work: lowStock,

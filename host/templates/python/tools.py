@@ -20,13 +20,20 @@ PLUGIN = Plugin(
     version="0.1.0",
     tools=[
         Tool(
-            name="{{name}}_low_stock",
+            name="{{snake}}_low_stock",
             title="Low stock",
             description="Products of which few are left, fewest first.",
             input_schema={
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "type": "object",
-                "properties": {"at_most": {"type": "integer", "minimum": 0, "description": "So many left (default 5)."}},
+                "properties": {
+                    "at_most": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "maximum": 1000,
+                        "description": "At most so many left (default 5).",
+                    }
+                },
                 "additionalProperties": False,
             },
             output_schema=None,

@@ -11,6 +11,9 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
 /// The channel attacks of the corpus notify.
 const CHANNEL: &str = "escape";
 
+/// One of the counts of [`STATE`].
+pub(crate) const KILLED: &str = "sessions killed";
+
 /// What is counted after every attack. Nothing of this changes by itself; what does comes from [`GROWTH`].
 const STATE: &str = "\
 SELECT 'advisory locks', count(*) FROM pg_locks WHERE locktype = 'advisory'

@@ -80,6 +80,8 @@ struct Suite {
     tools: Vec<String>,
     /// What the attacker and whoever sees everything are answered when nothing is wrong.
     usual: [Option<Vec<Vec<String>>>; 2],
+    /// Statements that did not stop and whose backends a server has yet to end.
+    stragglers: u32,
 }
 
 /// Run the corpus against a server, as one attacker.
@@ -175,7 +177,7 @@ impl Suite {
             words.set("oracle_session", oracle.open_session().await.unwrap_or_default());
         }
         let usual = [attacker.sql(PROBE).await.rows, None];
-        let mut suite = Self { adapter, attacker, oracle, admin, words, canaries, tools, usual };
+        let mut suite = Self { adapter, attacker, oracle, admin, words, canaries, tools, usual, stragglers: 0 };
         if let Some(oracle) = &suite.oracle {
             suite.usual[1] = oracle.sql(PROBE).await.rows;
         }

@@ -1,4 +1,5 @@
-//! What the guests of the test suite share. Each guest is one example of this crate: one file, one behaviour.
+//! What the guests of the test suite share. Each guest is one example of this crate: one file,
+//! one behaviour, or one family of them.
 
 pub mod bindings;
 pub mod echo;

@@ -1,7 +1,10 @@
 //! Plugins on the terminal, and as JSON.
 
+use super::envelope::Envelope;
+use crate::config::Plugins;
+use crate::distribution::Source;
 use crate::plugin::{
-    Change, Entry, Hold, Inspected, Loaded, Published, Refused, Tried, describe, printable, refusal, standing,
+    Accounts, Change, Entry, Hold, Inspected, Loaded, Published, Refused, Tried, describe, printable, refusal, standing,
 };
 use serde_json::{Value, json};
 
@@ -16,9 +19,10 @@ pub(super) struct Shown<'a> {
     /// Against the version that serves.
     pub(super) changes: Option<Vec<Change>>,
     pub(super) schemas: bool,
+    pub(super) envelope: Envelope<'a>,
 }
 
-pub(super) fn list(published: &Published) {
+pub(super) fn list(published: &Published, missing: &[&Source]) {
     for p in published.plugins.values() {
         let signed = p.publisher.as_deref().map_or(String::new(), |publisher| format!("  signed by {publisher}"));
         println!("{} {}  sha256:{}{signed}", p.name, printable(&p.version), &p.digest[..16]);
@@ -40,10 +44,20 @@ pub(super) fn list(published: &Published) {
     for why in published.refused.values() {
         println!("REFUSED  {}", printable(&why.to_string()));
     }
+    for source in missing {
+        println!("MISSING  {} from {}; `rowhouse plugin update {}` says why", source.name, source.place, source.name);
+    }
 }
 
-pub(super) fn list_json(published: &Published) {
-    println!("{}", standing(published));
+pub(super) fn list_json(published: &Published, plugins: &Plugins, accounts: Option<&Accounts>, missing: &[&Source]) {
+    let mut standing = standing(published);
+    for served in standing["served"].as_array_mut().into_iter().flatten() {
+        let text = |key: &str| served[key].as_str().unwrap_or_default().to_owned();
+        served["envelope"] = Envelope::new(plugins, accounts, &text("name"), &text("digest")).json();
+    }
+    let from = missing.iter().map(|it| json!({ "name": it.name, "from": it.place.to_string() }));
+    standing["missing"] = from.collect();
+    println!("{standing}");
 }
 
 fn holds(published: &Published) -> impl Iterator<Item = (&String, &Hold)> {
@@ -113,6 +127,7 @@ pub(super) fn inspect(shown: &Shown<'_>) {
             }
         }
     }
+    shown.envelope.print(it);
     match shown.changes.as_deref() {
         None => {}
         Some([]) => println!("\nAgainst the version that serves: the same to callers."),
@@ -135,6 +150,8 @@ pub(super) fn inspect_json(shown: &Shown<'_>) {
             "proved": shown.proved.map(|proved| describe(proved, shown.schemas)),
             "refused": shown.refused.map(refusal),
             "changes": shown.changes,
+            "wants": shown.inspected.wants(shown.envelope.grant),
+            "envelope": shown.envelope.json(),
         })
     );
 }

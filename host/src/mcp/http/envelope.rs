@@ -1,6 +1,7 @@
 //! The outside of a request body: read within bounds, and looked at as far as the door needs.
 
 use super::refusal::Refusal;
+use crate::policy::{PROMPT, RESOURCE};
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt;
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -44,10 +45,11 @@ pub(super) struct Envelope {
     opened: bool,
 }
 
-/// What the door looks at in a message's params: the name of the tool that is called.
+/// What the door looks at in a message's params: the name of the tool or prompt, and the URI of the document.
 #[derive(Debug, Default)]
 struct Params {
     name: Option<String>,
+    uri: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Params {
@@ -56,8 +58,8 @@ impl<'de> Deserialize<'de> for Params {
     }
 }
 
-/// Takes params of any shape, for whoever serves the method to judge. Only a name that is there twice is refused:
-/// readers disagree which of the two counts, and the door must ask about the one that is called.
+/// Takes params of any shape, for whoever serves the method to judge. Only a name or URI that is there twice is refused:
+/// readers disagree which of the two counts, and the door must ask about the one that is used.
 struct ParamsVisitor;
 
 impl<'de> Visitor<'de> for ParamsVisitor {
@@ -68,15 +70,21 @@ impl<'de> Visitor<'de> for ParamsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Params, A::Error> {
-        let mut name: Option<Option<String>> = None;
+        let (mut name, mut uri): (Option<Option<String>>, Option<Option<String>>) = (None, None);
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key != "name" {
-                map.next_value::<IgnoredAny>()?;
-            } else if name.replace(map.next_value::<Value>()?.as_str().map(str::to_owned)).is_some() {
-                return Err(A::Error::duplicate_field("name"));
+            let (field, place) = match &*key {
+                "name" => ("name", &mut name),
+                "uri" => ("uri", &mut uri),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if place.replace(map.next_value::<Value>()?.as_str().map(str::to_owned)).is_some() {
+                return Err(A::Error::duplicate_field(field));
             }
         }
-        Ok(Params { name: name.flatten() })
+        Ok(Params { name: name.flatten(), uri: uri.flatten() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Params, A::Error> {
@@ -143,9 +151,16 @@ impl Envelope {
         self.method.as_deref() == Some(method)
     }
 
-    /// The tool this calls, where it calls one.
-    pub(super) fn tool(&self) -> Option<&str> {
-        self.params.name.as_deref().filter(|_| self.is("tools/call"))
+    /// What this uses of a plugin, where it uses something: see [`crate::policy::Question`].
+    pub(super) fn item(&self) -> Option<String> {
+        let Params { name, uri } = &self.params;
+        match self.method.as_deref()? {
+            // A tool's name has no colon, and must not pass for another kind of item.
+            "tools/call" => name.clone().filter(|name| !name.contains(':')),
+            "prompts/get" => name.as_ref().map(|name| format!("{PROMPT}{name}")),
+            "resources/read" => uri.as_ref().map(|uri| format!("{RESOURCE}{uri}")),
+            _ => None,
+        }
     }
 
     /// Whether there was a body to open.
@@ -193,6 +208,7 @@ mod tests {
             (b"17", -32600),
             (br#"{"method":1}"#, -32600),
             (br#"{"method":"tools/call","params":{"name":"a","name":"b"}}"#, -32600),
+            (br#"{"method":"resources/read","params":{"uri":"a","uri":"b"}}"#, -32600),
             (br#"{"method":"tools/call","params":{"name":1}}"#, 0),
             (br#"{"method":"tools/call","params":[{"name":1}]}"#, 0),
             // Readers disagree on which one counts: then nobody should read it.
@@ -211,15 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn the_tool_that_is_called() {
+    fn what_is_used() {
         let check = |body: &str, expect: Option<&str>| {
-            assert_eq!(Envelope::open(body.as_bytes()).expect(body).tool(), expect, "{body}");
+            assert_eq!(Envelope::open(body.as_bytes()).expect(body).item().as_deref(), expect, "{body}");
         };
         check(r#"{"method":"tools/call","params":{"arguments":{"name":"x"},"name":"t"}}"#, Some("t"));
         check(r#"{"params":{"n\u0061me":"t"},"method":"tools/call"}"#, Some("t"));
         check(r#"{"method":"tools/list","params":{"name":"t"}}"#, None);
         check(r#"{"method":"tools/call","params":{"name":7}}"#, None);
+        check(r#"{"method":"tools/call","params":{"name":"prompt:t"}}"#, None);
         check(r#"{"method":"tools/call","params":"name"}"#, None);
         check(r#"{"method":"tools/call"}"#, None);
+        check(r#"{"method":"prompts/get","params":{"name":"p","uri":"u"}}"#, Some("prompt:p"));
+        check(r#"{"method":"resources/read","params":{"name":"p","uri":"a://u"}}"#, Some("resource:a://u"));
     }
 }

@@ -1,11 +1,24 @@
-//! The tools that the public MCP conformance suite calls, as far as a plugin can serve them.
+//! What the public MCP conformance suite calls: tools, prompts, documents, and tools and prompts that ask back. The one
+//! guest of the suite that exports every interface there is.
 
-use guests::{
-    Answer, PluginInfo, Tool, ToolError,
-    bindings::exports::rowhouse::plugin::tools::{Embedded, Media, Part},
-    log, progress, string, tool,
+mod asking;
+mod more;
+
+/// What `wit-bindgen` makes of `wit/`, every export of it.
+mod bindings {
+    #![allow(missing_docs, unsafe_code, unreachable_pub, dead_code, clippy::all, reason = "generated")]
+
+    wit_bindgen::generate!({ path: "../../wit", world: "plugin-with-everything" });
+}
+
+use bindings::exports::rowhouse::plugin::tools::{
+    Annotations, Answer, Embedded, Guest, Media, Part, PluginInfo, Structured, Tool, ToolError,
 };
+use bindings::rowhouse::plugin::{log, progress};
 use serde_json::Value as Json;
+
+/// The guest.
+struct Served;
 
 const NONE: &str = r#"{"type":"object","properties":{},"additionalProperties":false}"#;
 
@@ -39,9 +52,43 @@ const HEADER: &str = r#"{"type":"object","properties":{
 "region":{"type":"string","description":"Where to run.","x-mcp-header":"Region"}},
 "required":["region"],"additionalProperties":false}"#;
 
-fn describe() -> PluginInfo {
+/// A sentence for the caller's model, or for its user.
+const PROMPT: &str = r#"{"type":"object","properties":{"prompt":{"type":"string"}},"required":["prompt"]}"#;
+const MESSAGE: &str = r#"{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}"#;
+
+fn tool(name: &str, description: &str, input_schema: &str) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        title: name.replace('_', " "),
+        description: description.to_owned(),
+        input_schema: input_schema.to_owned(),
+        output_schema: None,
+        annotations: Annotations { read_only: true, destructive: false, idempotent: true, open_world: false },
+    }
+}
+
+fn text(text: &str) -> Answer {
+    Answer::Text(text.to_owned())
+}
+
+impl Guest for Served {
+    fn describe() -> PluginInfo {
+        let plain = |name, about| tool(name, about, NONE);
+        let mut tools = named();
+        tools.extend(asking::TOOLS.iter().map(|name| plain(name, "Asks back.")));
+        PluginInfo { name: "conformance".to_owned(), version: "0.1.0".to_owned(), tools }
+    }
+
+    // The host calls `dialogue.call` in its place.
+    fn call(name: String, arguments: String) -> Result<Answer, ToolError> {
+        let arguments = serde_json::from_str(&arguments).map_err(|e| ToolError::InvalidArguments(e.to_string()))?;
+        call(&name, arguments)
+    }
+}
+
+fn named() -> Vec<Tool> {
     let plain = |name, about| tool(name, about, NONE);
-    let tools: Vec<Tool> = vec![
+    vec![
         plain("test_simple_text", "One text."),
         plain("test_image_content", "One image."),
         plain("test_audio_content", "One sound."),
@@ -52,15 +99,17 @@ fn describe() -> PluginInfo {
         plain("test_tool_with_logging", "Writes three log messages at level info."),
         plain("test_logging_tool", "Writes one log message at level info."),
         plain("test_trigger_tool_change", "Answers; the list of tools does not change."),
+        plain("test_trigger_prompt_change", "Answers; the list of prompts does not change."),
+        tool("test_sampling", "Asks the caller's model.", PROMPT),
+        tool("test_elicitation", "Asks the user.", MESSAGE),
         tool("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features", SCHEMA_2020_12),
         tool("test_x_mcp_header", "Says back a string that also travels as a header.", HEADER),
-    ];
-    guests::plugin("conformance", tools)
+    ]
 }
 
 fn call(name: &str, arguments: Json) -> Result<Answer, ToolError> {
     Ok(match name {
-        "test_simple_text" => guests::text("This is a simple text response for testing."),
+        "test_simple_text" => text("This is a simple text response for testing."),
         "test_image_content" => Answer::Parts(vec![Part::Image(image())]),
         "test_audio_content" => Answer::Parts(vec![Part::Audio(sound())]),
         "test_embedded_resource" => Answer::Parts(vec![document(
@@ -80,21 +129,21 @@ fn call(name: &str, arguments: Json) -> Result<Answer, ToolError> {
             for done in [0.0, 50.0, 100.0] {
                 progress::report(done, Some(100.0), None);
             }
-            guests::text("progress reported")
+            text("progress reported")
         }
         "test_tool_with_logging" => {
             for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
                 log::write(log::Level::Info, message);
             }
-            guests::text("three messages logged")
+            text("three messages logged")
         }
         "test_logging_tool" => {
             log::write(log::Level::Info, "test_logging_tool was called");
-            guests::text("one message logged")
+            text("one message logged")
         }
-        "test_trigger_tool_change" => guests::text("nothing changed"),
-        "json_schema_2020_12_tool" => guests::json(&arguments),
-        "test_x_mcp_header" => guests::text(string(&arguments, "region", "")),
+        "test_trigger_tool_change" | "test_trigger_prompt_change" => text("nothing changed"),
+        "json_schema_2020_12_tool" => Answer::Structured(Structured { json: arguments.to_string(), text: None }),
+        "test_x_mcp_header" => text(arguments["region"].as_str().unwrap_or_default()),
         other => return Err(ToolError::NotFound(format!("no tool `{other}`"))),
     })
 }
@@ -134,4 +183,9 @@ fn sound() -> Media {
     Media { data, mime_type: "audio/wav".to_owned() }
 }
 
-guests::serve!(describe, call);
+// On the host the examples are compiled, and checked, and never run.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code, reason = "generated")]
+const _: () = {
+    bindings::export!(Served with_types_in bindings);
+};

@@ -1,0 +1,99 @@
+//! What was pulled, by digest: a second pull transfers nothing, and a registry that is away is done without.
+//!
+//! `<state>/plugins/pulled` holds components under their digests, and for each reference what it was when it was last
+//! asked for. Nothing in it is believed: a component counts only if its bytes have the digest it is called by, and goes
+//! through signature and grant like any other. The directory may be deleted at any time.
+
+use super::digest::Digest;
+use super::failure::Failure;
+use super::place::Reference;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// What a reference was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The reference, in its own words.
+    pub(super) reference: String,
+    /// The manifest it named.
+    pub(super) manifest: Digest,
+    /// The component of that.
+    pub(super) component: Digest,
+    /// The signature beside it.
+    pub(super) signature: Option<Vec<u8>>,
+    /// What its author called this version.
+    pub(super) version: Option<String>,
+}
+
+/// The directory.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    directory: PathBuf,
+}
+
+impl Store {
+    /// The one of this state directory; made where it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub(super) fn open(state: &Path) -> Result<Self, Failure> {
+        let above = state.join("plugins");
+        let directory = above.join("pulled");
+        let about = |e| Failure::here(format!("the directory of pulled plugins {}", directory.display()), e);
+        fs::create_dir_all(&above).map_err(about)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(about)?;
+        Ok(Self { directory })
+    }
+
+    /// As another process names it.
+    pub(super) fn at(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A component, if it is here, whole, and not larger than `most` bytes.
+    pub(super) fn component(&self, digest: &Digest, most: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(self.place(digest)).ok()?;
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= most && Digest::of(&bytes) == *digest).then_some(bytes)
+    }
+
+    /// Where a component lies, or would.
+    pub(super) fn place(&self, digest: &Digest) -> PathBuf {
+        self.directory.join(format!("{}.wasm", digest.hex()))
+    }
+
+    /// What a reference was when it was last asked for.
+    pub(super) fn record(&self, of: &Reference) -> Option<Record> {
+        let text = fs::read_to_string(self.note(of)).ok()?;
+        // A name is a digest of the reference: what is written in it says whether it is this one's.
+        serde_json::from_str(&text).ok().filter(|record: &Record| record.reference == of.to_string())
+    }
+
+    /// Remember it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(super) fn remember(&self, of: &Reference, record: &Record) -> Result<(), Failure> {
+        let path = self.note(of);
+        let text = serde_json::to_vec(record).map_err(|e| Failure::here(path.display(), e))?;
+        let write = || {
+            let mut fresh = tempfile::NamedTempFile::new_in(&self.directory)?;
+            fresh.write_all(&text)?;
+            fresh.persist(&path)?;
+            Ok::<_, std::io::Error>(())
+        };
+        write().map_err(|e| Failure::here(path.display(), e))
+    }
+
+    fn note(&self, of: &Reference) -> PathBuf {
+        self.directory.join(format!("{}.json", Digest::of(of.to_string().as_bytes()).hex()))
+    }
+}
