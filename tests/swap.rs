@@ -70,6 +70,11 @@ fn does(app: &App, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// A settings file for the operator's commands.
+fn set(app: &App, settings: &str) {
+    std::fs::write(app.plugins.path().join("rowhouse.toml"), settings).expect("written");
+}
+
 /// Why `echo` was refused at the last look, if it was.
 fn refused(app: &App) -> Option<String> {
     app.host.plugins.published().refused.get("echo").map(ToString::to_string)

@@ -1,6 +1,6 @@
 //! What reaches further or reads otherwise waits for an operator, whatever happens meanwhile.
 
-use super::{does, file, only_echo, operator, refused, version, waits};
+use super::{does, file, only_echo, operator, refused, set, version, waits};
 use crate::harness::{App, Plan, guest};
 use crate::patience::soon;
 use crate::protocol::caller::{Caller, Stream};
@@ -135,6 +135,7 @@ async fn the_setting_says_what_waits() {
             assert_eq!((serving.as_deref(), waits(&app).is_some()), (*serves, *parked), "{approval:?} {name}");
         }
         if approval == All {
+            set(&app, "[plugins]\napproval = \"all\"\n");
             does(&app, &["approve", "echo", "--yes"]);
             soon(app.look()).await;
             assert_eq!(version(&app).await, "0.1.0");

@@ -1,6 +1,6 @@
 //! New versions on trial: a caller gets one version and no other, and one that fails goes back by itself.
 
-use super::{does, only_echo, version, version_for, waits};
+use super::{does, only_echo, set, version, version_for, waits};
 use crate::harness::{App, Plan};
 use crate::patience::soon;
 use crate::protocol::caller::{Caller, whole};
@@ -164,6 +164,7 @@ async fn a_canary_that_fails_is_dropped_and_an_old_version_never() {
         plan.settings.plugins.rollback = bound;
     })
     .await;
+    set(&app, "[plugins]\napproval = \"all\"\n");
     does(&app, &["approve", "echo", "--yes"]);
     app.install("echo_broken", "echo");
     soon(app.look()).await;

@@ -16,6 +16,9 @@ use tokio::sync::{Mutex, Notify, watch};
 /// Looks before one gives up on a lock that others change all the time: the next change brings another look.
 const TRIES: usize = 3;
 
+/// The step at which a kept version turns out to be none. Its file may come back.
+const KEPT: &str = "kept";
+
 /// What a registry has to do with the lock file.
 pub(super) enum Pinning {
     /// Serves: what it decides is written down.
@@ -247,12 +250,13 @@ impl Registry {
         if let Some(known) = before.known(name, &digest) {
             return Ok((known, candidate));
         }
-        // A name that was taken may have become free, a compiler that ran out of time may have more of it, and a signature
-        // may have come to lie beside; everything else a component is refused for is in its bytes.
+        // A name that was taken may have become free, a compiler that ran out of time may have more of it, a signature may
+        // have come to lie beside, and what is wrong with a kept version is not wrong with its file; everything else a
+        // component is refused for is in its bytes.
         if let Some(why) = before
             .refused
             .get(name)
-            .filter(|why| why.digest == digest && ![NAMES, COMPILE, SIGNATURE].contains(&why.step))
+            .filter(|why| why.digest == digest && ![NAMES, COMPILE, SIGNATURE, KEPT].contains(&why.step))
         {
             return Err(Arc::clone(why));
         }
@@ -281,7 +285,7 @@ impl Registry {
             return Ok(known);
         }
         let refuse =
-            |reason: String| Refused { plugin: name.to_owned(), step: "kept", reason, digest: digest.to_owned() };
+            |reason: String| Refused { plugin: name.to_owned(), step: KEPT, reason, digest: digest.to_owned() };
         let pins = self.pins().ok_or_else(|| refuse("nothing is kept".to_owned()))?;
         if !pins.shelf.has(digest) {
             let place = pins.shelf.path(digest);
