@@ -1,7 +1,8 @@
 //! What a well-behaved plugin's callers notice of hostile ones: `cargo xtask bench -- --neighbour`.
 //!
-//! A lap is the neighbour's calls, over and over, with nobody else; then the same beside callers of hostile guests who ask
-//! again as soon as they are refused. Laps take turns, so that a busy minute of the machine falls on both.
+//! A lap is the neighbour's calls, over and over: first with nobody else, then beside callers of hostile guests who ask as
+//! often as one principal may by default. What is left of the difference is mostly the machine's: four guests that
+//! compute take their share of its cores, a tick at a time.
 
 use crate::harness::App;
 use rowhouse::call::Request;
@@ -17,9 +18,11 @@ const HOSTILE: usize = 4;
 /// The neighbour's callers at once.
 const CALLERS: usize = 4;
 /// The neighbour's calls in a lap: enough for a 99th percentile.
-const CALLS: usize = 2_000;
+const CALLS: usize = 800;
 /// Between two calls of one caller. A model thinks for longer; a caller that never waits measures its own queue.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Between two calls of one hostile caller: together they ask twenty times a second, the default of `traffic.principal`.
+const RATE: Duration = Duration::from_millis(50 * HOSTILE as u64);
 
 /// Who is hostile, and what it is told.
 fn deeds() -> Vec<(&'static str, &'static str, Value)> {
@@ -63,6 +66,7 @@ async fn lap(app: &Arc<App>, hostile: Option<(&'static str, Value)>) -> Vec<Dura
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let _ = ask(&app, &who, tool, &arguments).await;
+                    tokio::time::sleep(RATE).await;
                 }
             })
         })
