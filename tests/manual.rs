@@ -96,12 +96,18 @@ fn unknown(line: &str) -> Option<String> {
     let root = Cli::command();
     let mut at = &root;
     let line = line.split(['#', '<', '>']).next().unwrap_or_default();
-    for word in line.split_whitespace().skip(1) {
+    let mut words = line.split_whitespace().skip(1);
+    while let Some(word) = words.next() {
         if let Some(option) = word.strip_prefix("--").filter(|it| !it.is_empty()) {
-            let name = option.split('=').next().unwrap_or_default();
-            let takes = |command: &clap::Command| command.get_arguments().any(|it| it.get_long() == Some(name));
-            if !takes(at) && !takes(&root) {
+            let (name, given) = option.split_once('=').map_or((option, false), |(name, _)| (name, true));
+            let named =
+                |command: &clap::Command| command.get_arguments().find(|it| it.get_long() == Some(name)).cloned();
+            let Some(argument) = named(at).or_else(|| named(&root)) else {
                 return Some(format!("`{}` has no --{name}", at.get_name()));
+            };
+            // Its value is no command.
+            if argument.get_action().takes_values() && !given {
+                words.next();
             }
         } else if at.has_subcommands() {
             match at.find_subcommand(word) {

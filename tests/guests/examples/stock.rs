@@ -1,5 +1,7 @@
 //! One tool: the products of which few are left.
 
+#![allow(missing_docs, unsafe_code, reason = "generated from the contract")]
+
 wit_bindgen::generate!({ path: "../../wit", world: "plugin" }); // wherever the copy of wit/ is
 
 use exports::rowhouse::plugin::tools::{Annotations, Answer, Guest, PluginInfo, Tool, ToolError};
