@@ -16,6 +16,13 @@ impl Digest {
         Self(hex::encode(Sha256::digest(bytes)))
     }
 
+    /// The digest of all a reader gives, and how many bytes that was.
+    pub(super) fn of_all(mut reader: impl std::io::Read) -> std::io::Result<(Self, u64)> {
+        let mut hash = Sha256::new();
+        let size = std::io::copy(&mut reader, &mut hash)?;
+        Ok((Self(hex::encode(hash.finalize())), size))
+    }
+
     /// Read one. None: it is no SHA-256 in small letters.
     pub fn read(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("sha256:")?;

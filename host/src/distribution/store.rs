@@ -65,6 +65,12 @@ impl Store {
         (bytes.len() as u64 <= most && Digest::of(&bytes) == *digest).then_some(bytes)
     }
 
+    /// Whether a component is here and whole, read piece by piece: who asks has little memory.
+    pub(super) fn holds(&self, digest: &Digest, most: u64) -> bool {
+        let found = fs::File::open(self.place(digest)).and_then(|file| Digest::of_all(file.take(most.saturating_add(1))));
+        found.is_ok_and(|(found, size)| size <= most && found == *digest)
+    }
+
     /// Where a component lies, or would.
     pub(super) fn place(&self, digest: &Digest) -> PathBuf {
         self.directory.join(format!("{}.wasm", digest.hex()))

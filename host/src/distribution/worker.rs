@@ -22,8 +22,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 /// The hidden command that is the fetching process.
 pub const WORKER: &str = "fetch-component";
 
-/// Bytes of memory it may use. A component is written to disk piece by piece; 40 MiB were measured with TLS, a manifest
-/// has some kilobytes, and the protocol expects none over 4 MiB.
+/// Bytes of memory it may use. A component is written to disk piece by piece, a manifest has some kilobytes, and the
+/// protocol expects none over 4 MiB.
 const MEMORY: u64 = 256 << 20;
 
 /// What it may say in all: progress of a large component on a slow line is some kilobytes, a signature 90.
@@ -149,7 +149,7 @@ async fn transfer(job: &Job) -> Result<(Record, u64), Failure> {
     let (manifest, described) = remote.describe(job.most).await?;
     let store = Store::at(job.store.clone());
     let mut transferred = 0;
-    if store.component(&described.component, job.most).is_none() {
+    if !store.holds(&described.component, job.most) {
         let about = |e: std::io::Error| Failure::here("the directory of pulled plugins", e);
         let fresh = tempfile::NamedTempFile::new_in(store.directory()).map_err(about)?;
         let mut file = tokio::fs::File::from_std(fresh.reopen().map_err(about)?);
