@@ -27,7 +27,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, canonical};
 pub use health::{Backlog, Status, backlog};
 pub use read::{Exported, Part, Tail, export};
 pub use record::{CallRecord, Cause, Entry, Event, Reach, Statement, Statements, VERSION, Who};

@@ -71,7 +71,10 @@ async fn changes_are_told_in_both_eras() {
     .await;
     let acknowledged = modern.next().await.expect("an acknowledgement");
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(acknowledged["params"]["notifications"], json!({ "toolsListChanged": true }));
+    assert_eq!(
+        acknowledged["params"]["notifications"],
+        json!({ "toolsListChanged": true, "promptsListChanged": true })
+    );
     app.install("widens", "widens");
     app.look().await;
     for stream in [&mut legacy, &mut modern] {

@@ -69,7 +69,7 @@ impl Sealer {
 }
 
 /// JSON with sorted keys and no space: one text for equal values, whatever order the caller wrote them in.
-fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let sorted: BTreeMap<_, _> = map.iter().collect();

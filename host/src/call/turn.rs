@@ -2,6 +2,7 @@
 
 use super::seal::{Kept, Seal, binding};
 use super::{Request, Resumed};
+use crate::audit::canonical;
 use crate::error::{CallError, Code};
 use crate::identity::Principal;
 use crate::plugin::{Ended, Loaded, Round};
@@ -17,8 +18,8 @@ pub(super) struct Turn {
 impl Turn {
     /// A round of this call.
     pub(super) fn of(who: &Principal, plugin: &Loaded, item: String, request: &Request) -> Self {
-        // Not only those the caller's arguments are in order of: a client sends back what it sent, byte for byte or not.
-        let arguments = Value::Object(request.arguments.clone()).to_string();
+        // A client sends back what it sent, in whatever order.
+        let arguments = canonical(&Value::Object(request.arguments.clone()));
         let binding = binding(who, &plugin.digest, &item, &arguments, request.tenants.as_deref());
         Self { binding, item, rounds: 0 }
     }

@@ -67,7 +67,8 @@ impl Store {
 
     /// Whether a component is here and whole, read piece by piece: who asks has little memory.
     pub(super) fn holds(&self, digest: &Digest, most: u64) -> bool {
-        let found = fs::File::open(self.place(digest)).and_then(|file| Digest::of_all(file.take(most.saturating_add(1))));
+        let found =
+            fs::File::open(self.place(digest)).and_then(|file| Digest::of_all(file.take(most.saturating_add(1))));
         found.is_ok_and(|(found, size)| size <= most && found == *digest)
     }
 
