@@ -37,6 +37,9 @@ async fn opened(change: impl FnOnce(&mut Settings)) -> (Vec<String>, Vec<String>
 
 fn sources(settings: &mut Settings, directory: &Path, all: &[(&str, &str)]) {
     settings.plugins.directory = directory.to_owned();
+    // What was approved in another directory says nothing of this one.
+    settings.plugins.lock = Some(directory.with_extension("lock"));
+    settings.plugins.kept = Some(directory.with_extension("kept"));
     settings.plugins.sources = all.iter().map(|(name, from)| ((*name).to_owned(), (*from).to_owned())).collect();
 }
 

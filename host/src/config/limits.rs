@@ -179,7 +179,7 @@ mod tests {
     fn the_defaults_can_work() {
         assert_eq!(Limits::default().faults("plugins.limits"), Vec::<String>::new());
         let names: Vec<&str> = Limits::default().each().into_iter().map(|(name, _)| name).collect();
-        assert_eq!((names[0], names.len()), ("wall_ms", 22));
+        assert_eq!((names[0], names.len()), ("wall_ms", 23));
     }
 
     #[test]
