@@ -22,6 +22,7 @@ mod report; // What a person or a script reads of it.
 
 use anyhow::Result;
 use clap::Parser;
+use rowhouse::query::gate::STACK_BYTES;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,9 +72,15 @@ pub(crate) struct Cli {
     pub(crate) plugins: Option<PathBuf>,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
+fn main() -> ExitCode {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // A Rowhouse with a wall down runs in this process, and asks its gate here.
+    let runtime = runtime.enable_all().thread_stack_size(STACK_BYTES).build();
+    let proved = match runtime {
+        Ok(runtime) => runtime.block_on(run(Cli::parse())),
+        Err(error) => Err(error.into()),
+    };
+    match proved {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
