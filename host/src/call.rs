@@ -14,7 +14,7 @@ use crate::plugin::{
     Answer, Call, CallFacts, Complete, Completed, Content, Ended, Errand, Fill, Filled, Listener, Loaded, Prompt, Read,
     Registry, Resource, Stop, Tool, Values,
 };
-use crate::policy::{Denied, Keeper, PROMPT, Permit, RESOURCE};
+use crate::policy::{Denied, Keeper, PROMPT, Permit, RESOURCE, kind};
 use crate::query::catalog::Catalog;
 use crate::query::{Bounds, Database};
 use crate::traffic::{Charge, Pass, Traffic};
@@ -110,10 +110,10 @@ impl Host {
         let (policy, published) = (self.policy.current(), self.plugins.published());
         let found = published.find_for(&request.tool, who, &policy).cloned();
         let (plugin, tool) = found.ok_or_else(|| self.absent(who, &request, ""))?;
-        let mut turn = Turn::of(who, &plugin, tool.name.clone(), &request);
+        let mut turn = Turn::of(who, &plugin, tool.name.clone(), request.tenants.clone());
         let errand = |given: Given<'_>| {
             tool.check_arguments(&given.arguments)?;
-            let round = turn.begin(&self.seal, resumed, given.limits.rounds)?;
+            let round = turn.begin(&self.seal, resumed, &given)?;
             Ok(Call { tool: Arc::clone(&tool), arguments: given.text, round })
         };
         let properties = tool.input_schema.get("properties").and_then(Value::as_object);
@@ -136,10 +136,10 @@ impl Host {
         let found = published.prompt_for(&request.tool, who, &policy);
         let found = found.map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
         let (plugin, prompt) = found.ok_or_else(|| self.absent(who, &request, PROMPT))?;
-        let mut turn = Turn::of(who, &plugin, prompt.item(), &request);
+        let mut turn = Turn::of(who, &plugin, prompt.item(), request.tenants.clone());
         let errand = |given: Given<'_>| {
-            let arguments = prompt.take(given.arguments)?;
-            let round = turn.begin(&self.seal, resumed, given.limits.rounds)?;
+            let arguments = prompt.take(&given.arguments)?;
+            let round = turn.begin(&self.seal, resumed, &given)?;
             Ok(Fill { prompt: Arc::clone(&prompt), arguments, round })
         };
         let known = |name: &str| prompt.arguments.iter().any(|argument| argument.name == name);
@@ -189,8 +189,7 @@ impl Host {
                     (Arc::clone(plugin), resource.item(), Completed::Template(Arc::clone(resource)), known)
                 }),
         };
-        let kind = if of_prompt { PROMPT } else { RESOURCE };
-        let found = found.ok_or_else(|| self.absent(who, &request, kind))?;
+        let found = found.ok_or_else(|| self.absent(who, &request, if of_prompt { PROMPT } else { RESOURCE }))?;
         let (plugin, item, of, known) = found;
         // What the plugin has nothing to say about is not asked of it; who may not use the item learns nothing of it.
         let Some(true) = known else {
@@ -353,11 +352,7 @@ impl Host {
     ) -> Result<Permit, CallError> {
         let permit = self.policy.current().permit(who, &plugin.name, item, request.tenants.as_deref());
         let permit = permit.map_err(|denied| match denied {
-            Denied::Tool => self.absent(
-                who,
-                request,
-                item.split_inclusive(':').next().filter(|it| it.ends_with(':')).unwrap_or_default(),
-            ),
+            Denied::Tool => self.absent(who, request, kind(item)),
             Denied::Tenant => {
                 let tenants = request.tenants.iter().flatten().copied().take(1);
                 for tenant in tenants {
@@ -392,7 +387,7 @@ impl Host {
 }
 
 /// The call's clock, in microseconds since 1970.
-fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -25,6 +25,6 @@ pub use digest::Digest;
 pub use failure::Failure;
 pub use fetch::{Fetcher, Had};
 pub use place::{Place, Reference};
-pub use put::{Put, put};
+pub use put::{BESIDE, Put, lay, put};
 pub use sources::{Outcome, Source, Sources};
 pub use worker::{WORKER, work};

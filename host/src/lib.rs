@@ -10,6 +10,8 @@
 
 pub mod config; // Every setting, read once.
 pub mod error; // What can go wrong, sorted by who can act.
+pub mod disk; // Files, whole or not at all.
+pub mod worker; // Processes of our own, bounded.
 pub mod keys; // The host's own secrets.
 pub mod embedded; // A PostgreSQL of our own.
 pub mod clerk; // The host's own tables.

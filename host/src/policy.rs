@@ -14,7 +14,7 @@ mod rules; // A text becomes rules.
 mod seat; // What is worked out once for each principal.
 
 pub use cases::{Cases, Outcome, Unusable, tenant_named};
-pub use entities::{PROMPT, Question, RESOURCE, Subject};
+pub use entities::{PROMPT, Question, RESOURCE, Subject, kind};
 pub use explain::{Explanation, Verdict};
 pub use fault::{Fault, Faults};
 pub use keeper::{Keeper, Refused, Unread, read_text};

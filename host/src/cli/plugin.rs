@@ -8,13 +8,14 @@ mod show;
 mod versions;
 
 use crate::config::Settings;
+use crate::disk;
 use crate::distribution::Sources;
 use crate::plugin::{self, Accounts, Registry, changes};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -232,7 +233,8 @@ fn sign(key: &Path, file: &Path, beside: bool) -> Result<ExitCode> {
     }
     let (whole, alone) = plugin::sign(&bytes, &secret).map_err(|e| anyhow!("{}: {e}", file.display()))?;
     let (path, content) = if beside { (beside_of(file), alone) } else { (file.to_owned(), whole) };
-    files::put(&path, &content, fs::metadata(file)?.permissions())?;
+    let mode = fs::metadata(file)?.permissions().mode();
+    disk::write(&path, &content, mode).with_context(|| format!("write {}", path.display()))?;
     println!("signed  {}", path.display());
     Ok(ExitCode::SUCCESS)
 }

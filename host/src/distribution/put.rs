@@ -3,13 +3,16 @@
 use super::failure::Failure;
 use super::fetch::Had;
 use super::place;
+use crate::disk;
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The ending of a signature beside its component, after the component's own name.
-pub(super) const BESIDE: &str = "sig";
+pub const BESIDE: &str = "sig";
+
+/// A plugin is no secret, and the host may run as somebody else than who puts it there.
+const MODE: u32 = 0o644;
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,46 +23,40 @@ pub struct Put {
     pub changed: bool,
 }
 
-/// Put a component, and its signature, where a host looks: each by rename, so that a host that watches never sees half a
-/// file. Between the two it may see a component beside a signature that is not its own: such a one is refused, the version
-/// before serves on, and the second rename is another reason to look.
+/// Put a component, and its signature, where a host looks: see [`lay`].
 ///
 /// # Errors
 /// A name that is none, a directory that cannot be written.
 pub fn put(had: &Had, name: &str, directory: &Path) -> Result<Put, Failure> {
     let name = place::named(name).map_err(Failure::Here)?;
     let path = directory.join(format!("{name}.wasm"));
+    let changed = lay(&path, &had.bytes, had.signature.as_deref())?;
+    Ok(Put { path, changed })
+}
+
+/// Lay a component, and its signature or none, where a host looks: each by rename, so that a host that watches never sees
+/// half a file. Between the two it may see a component beside a signature that is not its own: such a one is refused, the
+/// version before serves on, and the second rename is another reason to look. Whether anything differs from before.
+///
+/// # Errors
+/// A directory that cannot be written.
+pub fn lay(path: &Path, bytes: &[u8], signature: Option<&[u8]>) -> Result<bool, Failure> {
     let beside = path.with_added_extension(BESIDE);
     let about = |path: &Path, e: std::io::Error| Failure::here(path.display(), e);
     let mut changed = false;
     // A new signature first, an old one last: the version before is refused for a moment, and not replaced.
-    if let Some(signature) = &had.signature {
-        changed |= write(&beside, signature).map_err(|e| about(&beside, e))?;
+    if let Some(signature) = signature {
+        changed |= disk::write(&beside, signature, MODE).map_err(|e| about(&beside, e))?;
     }
-    changed |= write(&path, &had.bytes).map_err(|e| about(&path, e))?;
-    if had.signature.is_none() {
+    changed |= disk::write(path, bytes, MODE).map_err(|e| about(path, e))?;
+    if signature.is_none() {
         match fs::remove_file(&beside) {
             Ok(()) => changed = true,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(about(&beside, error)),
         }
     }
-    Ok(Put { path, changed })
-}
-
-/// Write a file unless it is there with these bytes. Whether it was written.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<bool> {
-    if fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(false);
-    }
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fresh = tempfile::NamedTempFile::new_in(directory)?;
-    fresh.write_all(bytes)?;
-    fresh.as_file().sync_all()?;
-    // It is no secret, and the host may run as somebody else than who pulled it.
-    fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o644))?;
-    fresh.persist(path)?;
-    Ok(true)
+    Ok(changed)
 }
 
 #[cfg(test)]

@@ -11,11 +11,10 @@ use super::failure::Failure;
 use super::place::Reference;
 use super::store::{Record, Store};
 use crate::error::BoxError;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use crate::worker;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -32,8 +31,7 @@ const MOST_SAID: u64 = 4 << 20;
 /// Between two words about progress.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Variables it is given: where proxies and certificates are. Nothing else of the host's environment (keys, URLs) is its
-/// business.
+/// Variables it is given: where proxies and certificates are.
 const VARIABLES: [&str; 10] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -79,16 +77,8 @@ pub(super) async fn fetch(
 ) -> Result<(Record, u64), Failure> {
     let job = Job { reference: at.to_string(), access: access.clone(), most, store: store.directory().to_owned() };
     let job = serde_json::to_vec(&job).map_err(|e| Failure::here("the fetching process", e))?;
-    let mut child = tokio::process::Command::new(program)
-        .arg(WORKER)
-        .env_clear()
+    let mut child = worker::command(program, WORKER)
         .envs(VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-        // The allocator would reserve a gigabyte at once, which counts against the bound.
-        .env("MIMALLOC_ARENA_RESERVE", "0")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .map_err(|e| Failure::here(format!("start the fetching process {}", program.display()), e))?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -123,8 +113,7 @@ pub(super) async fn fetch(
 /// # Errors
 /// Where it cannot even begin. A fetch that fails is said on standard output.
 pub fn work() -> Result<(), BoxError> {
-    setrlimit(Resource::Data, Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) })?;
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    worker::bound(MEMORY)?;
     let mut text = Vec::new();
     std::io::stdin().lock().read_to_end(&mut text)?;
     let job: Job = serde_json::from_slice(&text).map_err(|_| "started by hand? the host starts it")?;

@@ -5,7 +5,7 @@ use crate::plugin::{Answer, Part, Tool};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rmcp::model::{self, CallToolResult, ContentBlock, MetaObject, ResourceContents, ToolAnnotations};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Where a failed call's code is found by programs; its text is for the model.
@@ -69,14 +69,20 @@ pub(super) fn failure(error: &CallError, request: &str) -> CallToolResult {
         // Only the operator can help, and the operator needs this to find the log line.
         text.push_str(&format!(" (request {request})"));
     }
-    let mut detail = json!({ "code": error.code.as_str(), "blame": word(blame), "requestId": request });
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.meta.get_or_insert_default().insert(ERROR_KEY.to_owned(), detail(error, request));
+    result
+}
+
+/// What programs read of a failure.
+pub(super) fn detail(error: &CallError, request: &str) -> Value {
+    let blame = word(error.code.blame());
+    let mut detail = json!({ "code": error.code.as_str(), "blame": blame, "requestId": request });
     if let Some(wait) = error.retry_after {
         // Rounded up: a caller that comes back a moment early would only be sent away again.
         detail["retryAfterMs"] = json!(wait.as_micros().div_ceil(1000));
     }
-    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    result.meta.get_or_insert_default().insert(ERROR_KEY.to_owned(), detail);
-    result
+    detail
 }
 
 /// Who can act, in one word.
@@ -106,16 +112,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// A value nobody can mistake for a tool's name is not a cursor.
-pub(super) fn is_tool_name(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Code;
-    use serde_json::Value;
     use std::time::Duration;
 
     #[track_caller]

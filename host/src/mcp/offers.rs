@@ -1,6 +1,6 @@
 //! Prompts and documents in MCP's words, and lists in pages.
 
-use super::answer::{content, word};
+use super::answer::{content, detail};
 use crate::error::{Blame, CallError, Code};
 use crate::plugin::{Body, Content, Filled, Prompt, Resource, Speaker, Values};
 use base64::Engine;
@@ -71,14 +71,10 @@ pub(super) fn completion(values: Values) -> Result<CompleteResult, ErrorData> {
 
 /// A failed request for something that is no tool: MCP has no results that are errors there.
 pub(super) fn refusal(error: &CallError, request: &str) -> ErrorData {
-    let mut detail = json!({ "code": error.code.as_str(), "blame": word(error.code.blame()), "requestId": request });
-    if let Some(wait) = error.retry_after {
-        detail["retryAfterMs"] = json!(wait.as_micros().div_ceil(1000));
-    }
     let text = format!("{}: {error}", error.code);
     match error.code.blame() {
-        Blame::Caller => ErrorData::invalid_params(text, Some(detail)),
-        Blame::Plugin | Blame::Host => ErrorData::internal_error(text, Some(detail)),
+        Blame::Caller => ErrorData::invalid_params(text, Some(detail(error, request))),
+        Blame::Plugin | Blame::Host => ErrorData::internal_error(text, Some(detail(error, request))),
     }
 }
 

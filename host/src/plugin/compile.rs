@@ -10,6 +10,7 @@
 use super::engine;
 use crate::config::{Plugins, pool};
 use crate::error::BoxError;
+use crate::worker;
 use hmac::{Hmac, Mac};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest, Sha256};
@@ -18,7 +19,6 @@ use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
@@ -67,12 +67,12 @@ impl Compiler {
         })
     }
 
-    /// The component, compiled now or before.
+    /// The component with this digest, compiled now or before.
     ///
     /// # Errors
     /// What the compiler said, or which of its bounds it met.
-    pub(super) async fn component(&self, engine: &Engine, bytes: &[u8]) -> Result<Component, BoxError> {
-        let path = self.cache.join(format!("{}-{:016x}", digest(bytes), settings(engine)));
+    pub(super) async fn component(&self, engine: &Engine, bytes: &[u8], digest: &str) -> Result<Component, BoxError> {
+        let path = self.cache.join(format!("{digest}-{:016x}", settings(engine)));
         if let Some(code) = self.kept(&path) {
             return load(engine, &code);
         }
@@ -83,24 +83,15 @@ impl Compiler {
     }
 
     async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {
-        let mut worker = tokio::process::Command::new(&self.program)
-            .args([WORKER, "--cpu-seconds", &self.cpu_seconds.to_string(), "--memory", &self.memory.to_string()])
+        let mut child = worker::command(&self.program, WORKER)
+            .args(["--cpu-seconds", &self.cpu_seconds.to_string(), "--memory", &self.memory.to_string()])
             .args(self.fuel.then_some("--fuel"))
-            // Nothing of the host's environment (keys, URLs) is the compiler's business.
-            .env_clear()
-            // The allocator would reserve a gigabyte at once, which counts against the memory bound.
-            .env("MIMALLOC_ARENA_RESERVE", "0")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .map_err(|e| format!("start the compiler process {}: {e}", self.program.display()))?;
-        let (mut stdin, mut stdout, mut stderr) =
-            match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
-                (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
-                _ => return Err("the compiler process has no pipes".into()),
-            };
+        let (mut stdin, mut stdout, mut stderr) = match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
+            _ => return Err("the compiler process has no pipes".into()),
+        };
         let (mut code, mut said) = (Vec::new(), Vec::new());
         let work = async {
             // A worker that dies early closes its end; what it said then tells more than the broken pipe.
@@ -111,7 +102,7 @@ impl Compiler {
             let (_, read, heard) = tokio::join!(feed, stdout.read_to_end(&mut code), stderr.read_to_end(&mut said));
             read?;
             heard?;
-            worker.wait().await
+            child.wait().await
         };
         // CPU time is bounded in the worker; this bounds a worker that waits. Two minutes more than the CPU bound
         // leave a busy machine its time.
@@ -220,8 +211,7 @@ fn worded(said: &str) -> String {
 /// What is wrong with the component.
 pub fn work(cpu_seconds: u64, memory: u64, fuel: bool) -> Result<(), BoxError> {
     setrlimit(Resource::Cpu, Rlimit { current: Some(cpu_seconds), maximum: Some(cpu_seconds) })?;
-    setrlimit(Resource::Data, Rlimit { current: Some(memory), maximum: Some(memory) })?;
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    worker::bound(memory)?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     // One slot: nothing runs here, and the settings of the compiled code do not depend on it.

@@ -56,6 +56,11 @@ impl Exports {
         })
     }
 
+    /// Whether it can ask back, for a tool or for a prompt.
+    pub(super) fn asks_back(&self) -> bool {
+        self.dialogue.is_some() || self.prompt_dialogue.is_some()
+    }
+
     pub(super) fn pre(&self) -> &InstancePre<CallState> {
         &self.pre
     }

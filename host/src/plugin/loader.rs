@@ -75,6 +75,11 @@ impl Loaded {
         parts.into_iter().flatten().fold(self.limits.clone(), |limits, part| limits.narrowed(part))
     }
 
+    /// Whether its tools or prompts may ask back.
+    pub fn asks_back(&self) -> bool {
+        self.exports.asks_back()
+    }
+
     /// What its calls came to since it is served.
     pub fn account(&self) -> Account {
         self.usage.account(&self.name, &self.version, &self.digest, &self.limits)
@@ -122,6 +127,14 @@ pub(super) struct Candidate {
     pub(super) bytes: Vec<u8>,
     /// The signature that lay beside it.
     pub(super) beside: Option<Vec<u8>>,
+    /// SHA-256 of its bytes: what everything goes by from here on.
+    pub(super) digest: String,
+}
+
+impl Candidate {
+    pub(super) fn new(bytes: Vec<u8>, beside: Option<Vec<u8>>) -> Self {
+        Self { digest: compile::digest(&bytes), bytes, beside }
+    }
 }
 
 impl Loader {
@@ -158,7 +171,7 @@ impl Loader {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(refuse(format!("the signature beside it: {error}"))),
         };
-        Ok(Candidate { bytes, beside })
+        Ok(Candidate::new(bytes, beside))
     }
 
     /// Prove one component.
@@ -167,7 +180,7 @@ impl Loader {
     /// The first step that failed, and why.
     pub(super) async fn load(&self, name: &str, candidate: &Candidate) -> Result<Loaded, Refused> {
         let bytes = candidate.bytes.as_slice();
-        let digest = compile::digest(bytes);
+        let digest = candidate.digest.clone();
         let refuse = |step, reason: BoxError| Refused {
             plugin: name.to_owned(),
             step,
@@ -180,7 +193,7 @@ impl Loader {
         let publisher = publisher.map_err(|e| refuse(SIGNATURE, e))?;
         let imports = imports(bytes).map_err(|e| refuse("parse", e))?;
         within(name, &imports, grant).map_err(|e| refuse("grant", e))?;
-        let component = self.compiler.component(&self.engine, bytes).await.map_err(|e| refuse(COMPILE, e))?;
+        let component = self.compiler.component(&self.engine, bytes, &digest).await.map_err(|e| refuse(COMPILE, e))?;
         let exports = || -> wasmtime::Result<Exports> {
             let mut linker = self.linker.clone();
             if grant.wasi {

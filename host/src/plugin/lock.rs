@@ -3,8 +3,9 @@
 //! Commands and hosts change it alike, each under a lock of the operating system on the directory (a rename would take a
 //! lock on the file along), and a host looks again when it changed. A decision that cannot be written down is not taken.
 
-use super::shelf::{self, Shelf};
+use super::shelf::{OURS, Shelf};
 use super::surface::Surface;
+use crate::disk;
 use crate::error::BoxError;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -268,7 +269,7 @@ impl Pins {
             return Ok(done);
         }
         let text = format!("{HEAD}\n{}", toml::to_string(&after)?);
-        shelf::write(&self.path, text.as_bytes()).map_err(|e| about(&e))?;
+        disk::write(&self.path, text.as_bytes(), OURS).map_err(|e| about(&e))?;
         let named = |lock: &Lock| -> BTreeSet<String> {
             lock.plugins.values().flat_map(Entry::digests).map(str::to_owned).collect()
         };

@@ -105,7 +105,7 @@ impl Prompt {
     ///
     /// # Errors
     /// [`Code::Validation`], naming the argument.
-    pub fn take(&self, given: Value) -> Result<Vec<(String, String)>, CallError> {
+    pub fn take(&self, given: &Value) -> Result<Vec<(String, String)>, CallError> {
         let wrong = |what: String| Err(CallError::new(Code::Validation, format!("prompt `{}`: {what}", self.name)));
         let Value::Object(given) = given else { return wrong("its arguments are an object".to_owned()) };
         if let Some(missing) = self.arguments.iter().find(|it| it.required && !given.contains_key(&it.name)) {
@@ -113,12 +113,12 @@ impl Prompt {
         }
         let mut taken = Vec::with_capacity(given.len());
         for (name, value) in given {
-            if !self.arguments.iter().any(|it| it.name == name) {
+            if !self.arguments.iter().any(|it| it.name == *name) {
                 // The name comes from the caller, and goes back bounded.
                 return wrong(format!("it has no argument `{}`", name.chars().take(64).collect::<String>()));
             }
             match value {
-                Value::String(text) => taken.push((name, text)),
+                Value::String(text) => taken.push((name.clone(), text.clone())),
                 _ => return wrong(format!("the argument `{name}` must be a text")),
             }
         }
@@ -214,6 +214,6 @@ pub(super) fn few<T>(what: &str, list: &[T]) -> Result<(), BoxError> {
 }
 
 /// A name as MCP's tools have them.
-pub(super) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }

@@ -7,7 +7,7 @@ use super::lock::{Canary, Entry, Hold, Lock, Pin, Pins, Share, now};
 use super::published::Published;
 use super::record::pin;
 use super::registry::{Registry, blocking};
-use super::{compile, shelf::Shelf};
+use super::shelf::Shelf;
 use crate::error::BoxError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Registry {
         let candidate = self.candidate(name, &fresh.digest).await?;
         let (pin, by) = (pin(fresh, by), by.to_owned());
         let lies_there = self.loader.read(name, &self.file(name)).await;
-        let there = lies_there.is_ok_and(|there| compile::digest(&there.bytes) == fresh.digest);
+        let there = lies_there.is_ok_and(|there| there.digest == fresh.digest);
         let why = "approved while another version lies in the directory".to_owned();
         let hold = (!there).then(|| Hold { since: now(), by, why });
         self.decide(name, move |entry, shelf| {
@@ -229,7 +229,7 @@ impl Registry {
         }
         let path = self.file(name);
         let candidate = self.loader.read(name, &path).await.map_err(|why| why.to_string())?;
-        if compile::digest(&candidate.bytes) != digest {
+        if candidate.digest != digest {
             return Err(format!("{} is another version by now; look again", path.display()).into());
         }
         Ok(Some(candidate))

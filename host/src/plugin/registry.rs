@@ -246,8 +246,7 @@ impl Registry {
         before: &Published,
     ) -> Result<(Arc<Loaded>, Candidate), Arc<Refused>> {
         let candidate = self.loader.read(name, path).await?;
-        let digest = super::compile::digest(&candidate.bytes);
-        if let Some(known) = before.known(name, &digest) {
+        if let Some(known) = before.known(name, &candidate.digest) {
             return Ok((known, candidate));
         }
         // A name that was taken may have become free, a compiler that ran out of time may have more of it, a signature may
@@ -256,7 +255,7 @@ impl Registry {
         if let Some(why) = before
             .refused
             .get(name)
-            .filter(|why| why.digest == digest && ![NAMES, COMPILE, SIGNATURE, KEPT].contains(&why.step))
+            .filter(|why| why.digest == candidate.digest && ![NAMES, COMPILE, SIGNATURE, KEPT].contains(&why.step))
         {
             return Err(Arc::clone(why));
         }
@@ -295,7 +294,7 @@ impl Registry {
             ))));
         }
         let candidate = self.loader.read(name, &pins.shelf.path(digest)).await?;
-        if super::compile::digest(&candidate.bytes) != digest {
+        if candidate.digest != digest {
             return Err(Arc::new(refuse("the kept version was changed".to_owned())));
         }
         Ok(Arc::new(self.loader.load(name, &candidate).await?))

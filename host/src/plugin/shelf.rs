@@ -6,10 +6,14 @@
 use super::compile;
 use super::loader::Candidate;
 use super::trust::BESIDE;
+use crate::disk;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+/// The mode of what is kept, and of the lock: this user's alone.
+pub(super) const OURS: u32 = 0o600;
 
 /// A directory of kept components.
 #[derive(Clone)]
@@ -44,17 +48,13 @@ impl Shelf {
     /// # Errors
     /// Where it cannot be written.
     pub(super) fn keep(&self, candidate: &Candidate) -> io::Result<()> {
-        let digest = compile::digest(&candidate.bytes);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let put = |path: PathBuf, bytes: &[u8]| match fs::read(&path) {
-            Ok(there) if there == bytes => Ok(()),
-            _ => write(&path, bytes),
-        };
         if let Some(signature) = &candidate.beside {
-            put(self.beside(&digest), signature)?;
+            disk::write(&self.beside(&candidate.digest), signature, OURS)?;
         }
         // Last: what is there has all that belongs to it.
-        put(self.path(&digest), &candidate.bytes)
+        disk::write(&self.path(&candidate.digest), &candidate.bytes, OURS)?;
+        Ok(())
     }
 
     /// Keep it no longer. What cannot be removed costs its space and nothing else.
@@ -67,19 +67,4 @@ impl Shelf {
             }
         }
     }
-}
-
-/// Write a file in one step, for this user alone: whoever reads finds all of it or what was there before, after a loss of
-/// power as well.
-///
-/// # Errors
-/// Where the directory cannot be written.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fresh = tempfile::NamedTempFile::new_in(directory)?;
-    fresh.write_all(bytes)?;
-    fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o600))?;
-    fresh.as_file().sync_all()?;
-    fresh.persist(path).map_err(|failed| failed.error)?;
-    fs::File::open(directory)?.sync_all()
 }

@@ -33,7 +33,7 @@ pub struct Surface {
 pub struct Change {
     /// What, in a line.
     pub what: String,
-    /// The texts before and after, as a unified diff, where there are any. Written by the plugin: see [`printable`].
+    /// The texts before and after, as a unified diff, where there are any. Written by the plugin: see [`printable`](super::printable).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
 }
@@ -173,25 +173,6 @@ fn diff(before: &str, after: &str) -> String {
     unified.trim_end().to_owned()
 }
 
-/// A plugin's text, as a terminal may show it to whoever decides about it: what moves the cursor, turns the direction of
-/// writing or is not seen at all is spelled out, so that no line can hide another.
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
-        if (c.is_control() && c != '\n' && c != '\t') || hidden {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,17 +201,6 @@ mod tests {
             surface(Some("zava"), &["a/sql"], &[("tool/x", "other"), ("prompt/z", "3")]),
             &["prompt z is new", "tool x reads otherwise", "tool y is gone"],
         );
-    }
-
-    #[test]
-    fn texts_cannot_hide_from_whoever_approves_them() {
-        let check = |text: &str, shown: &str| assert_eq!(printable(text), shown);
-        check("Zażółć gęślą\n\tjaźń 円", "Zażółć gęślą\n\tjaźń 円");
-        check("a\u{1b}[1A\u{1b}[2Kb", "a\\u{1b}[1A\\u{1b}[2Kb");
-        check("a\rb", "a\\u{d}b");
-        check("a\u{202e}b\u{2066}", "a\\u{202e}b\\u{2066}");
-        check("a\u{200b}\u{e0041}", "a\\u{200b}\\u{e0041}");
-        check("\u{9b}2J", "\\u{9b}2J");
     }
 
     #[test]

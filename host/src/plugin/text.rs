@@ -43,9 +43,42 @@ pub(super) fn block(text: &str, most: usize) -> String {
     shown
 }
 
+/// A plugin's text, as a terminal may show it to whoever decides about it: what moves the cursor, turns the direction of
+/// writing or is not seen at all is spelled out, so that no line can hide another. More than [`fault`] refuses: marks that
+/// join letters are honest in a text, and show nothing.
+pub fn printable(text: &str) -> String {
+    let unseen = |c: char| {
+        matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0080}'..='\u{e0fff}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (hides(c) && c != '\n' && c != '\t') || unseen(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_cannot_hide_from_whoever_approves_them() {
+        let check = |text: &str, shown: &str| assert_eq!(printable(text), shown);
+        check("Zażółć gęślą\n\tjaźń 円", "Zażółć gęślą\n\tjaźń 円");
+        check("a\u{1b}[1A\u{1b}[2Kb", "a\\u{1b}[1A\\u{1b}[2Kb");
+        check("a\rb", "a\\u{d}b");
+        check("a\u{202e}b\u{2066}", "a\\u{202e}b\\u{2066}");
+        check("a\u{200b}\u{e0041}", "a\\u{200b}\\u{e0041}");
+        check("\u{9b}2J", "\\u{9b}2J");
+    }
 
     #[test]
     fn what_nobody_sees_is_found() {

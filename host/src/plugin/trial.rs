@@ -109,14 +109,15 @@ impl Tally {
         }
     }
 
-    /// One call is over.
-    fn count(&self, caller: u64, failed: Option<Code>) {
+    /// One call is over. Whose it was is worked out only while somebody watches.
+    fn count(&self, caller: impl FnOnce() -> u64, failed: Option<Code>) {
         let mut guard = self.lock();
         let Some(watch) = guard.as_mut() else { return };
         if watch.until.is_some_and(|until| until < Instant::now()) {
             *guard = None;
             return;
         }
+        let caller = caller();
         let key = if watch.callers.len() < CALLERS || watch.callers.contains_key(&caller) { caller } else { 0 };
         let (calls, failures) = watch.callers.entry(key).or_default();
         *calls = calls.saturating_add(1);
@@ -169,7 +170,7 @@ impl Loaded {
     /// A call of this version is over: what came of it counts while the version is new.
     pub fn tried<T>(&self, who: &Principal, outcome: &Result<T, CallError>) {
         let failed = outcome.as_ref().err().map(|error| error.code).filter(|code| code.blame() == Blame::Plugin);
-        self.tally.count(number(&[who.issuer(), who.subject()]), failed);
+        self.tally.count(|| number(&[who.issuer(), who.subject()]), failed);
     }
 }
 
@@ -185,8 +186,8 @@ mod tests {
         let tally = Tally::new(bound, Arc::default());
         tally.watch_canary("now");
         for (caller, good, failed) in calls {
-            (0..*good).for_each(|_| tally.count(*caller, None));
-            (0..*failed).for_each(|_| tally.count(*caller, Some(Code::PluginTrapped)));
+            (0..*good).for_each(|_| tally.count(|| *caller, None));
+            (0..*failed).for_each(|_| tally.count(|| *caller, Some(Code::PluginTrapped)));
         }
         assert_eq!(tally.verdict().as_deref(), taken_back, "{calls:?}");
     }
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn only_what_is_watched_is_counted() {
-        let count = |tally: &Tally| (0..50).for_each(|_| tally.count(1, Some(Code::PluginCpu)));
+        let count = |tally: &Tally| (0..50).for_each(|_| tally.count(|| 1, Some(Code::PluginCpu)));
         let tally = Tally::new(BOUND, Arc::default());
         count(&tally);
         assert_eq!(tally.verdict(), None, "nobody watches");

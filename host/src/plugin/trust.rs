@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use wasmsign2::{Module, PublicKey, SecretKey, WSError};
 
 /// The ending of a signature beside its component, after the component's own name.
-pub const BESIDE: &str = "sig";
+pub use crate::distribution::BESIDE;
 
 /// The longest signature beside a component that is read, in bytes. One signature takes about 120; the format allows 256
 /// of them over 64 hashes each.

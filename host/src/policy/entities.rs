@@ -16,6 +16,11 @@ pub const PROMPT: &str = "prompt:";
 /// How a document, or a family of them, is named among a plugin's items.
 pub const RESOURCE: &str = "resource:";
 
+/// How the item of a plugin is named before its own name: [`PROMPT`], [`RESOURCE`], or nothing for a tool.
+pub fn kind(item: &str) -> &'static str {
+    [PROMPT, RESOURCE].into_iter().find(|kind| item.starts_with(kind)).unwrap_or_default()
+}
+
 /// The one [`Question::AssumeAll`] is about.
 const EVERYTHING: &str = "all";
 
@@ -76,9 +81,11 @@ impl Question {
     pub fn action(&self) -> &'static str {
         match self {
             Self::List(..) => "list",
-            Self::Call(_, item) if item.starts_with(PROMPT) => "get",
-            Self::Call(_, item) if item.starts_with(RESOURCE) => "read",
-            Self::Call(..) => "call",
+            Self::Call(_, item) => match kind(item) {
+                PROMPT => "get",
+                RESOURCE => "read",
+                _ => "call",
+            },
             Self::Record(..) => "record",
             Self::Read(..) => "read",
             Self::Assume(_) | Self::AssumeAll => "assume",
@@ -172,12 +179,13 @@ fn uid(kind: &EntityTypeName, id: impl AsRef<str>) -> EntityUid {
 
 /// What a plugin offers, as policies name it: `Tool::"sales/x"`, `Prompt::"sales/x"`, `Resource::"sales/x://y"`.
 fn item_uid(plugin: &str, item: &str) -> EntityUid {
-    let (kind, name) = match (item.strip_prefix(PROMPT), item.strip_prefix(RESOURCE)) {
-        (Some(name), _) => (&TYPES.prompt, name),
-        (None, Some(uri)) => (&TYPES.resource, uri),
-        (None, None) => (&TYPES.tool, item),
+    let prefix = kind(item);
+    let entity = match prefix {
+        PROMPT => &TYPES.prompt,
+        RESOURCE => &TYPES.resource,
+        _ => &TYPES.tool,
     };
-    uid(kind, format!("{plugin}/{name}"))
+    uid(entity, format!("{plugin}/{}", &item[prefix.len()..]))
 }
 
 /// What a subject is called in policies. An issuer is a URL or a plain name and has no `|`, so no two share one.

@@ -2,11 +2,10 @@
 
 use super::{beside_of, prove, view};
 use crate::config::Settings;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::distribution;
+use anyhow::{Result, anyhow, bail};
 use clap::Subcommand;
-use std::fs::{self, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,29 +59,13 @@ async fn install(settings: &Settings, compiler: PathBuf, file: &Path) -> Result<
     Ok(if published.refused.contains_key(&name) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Put a component into the plugin directory: the signature first, for a component without its own is refused and the
-/// last good one serves, and the other way round an unsigned one might be.
+/// Put a component, and the signature beside it, into the plugin directory.
 pub(super) fn place(settings: &Settings, file: &Path, name: &str) -> Result<PathBuf> {
     let path = settings.plugins.directory.join(format!("{name}.wasm"));
-    let (signature, there) = (beside_of(file), beside_of(&path));
-    let mode = Permissions::from_mode(0o644);
-    if signature.exists() {
-        put(&there, &fs::read(&signature)?, mode.clone())?;
-    } else if there.exists() {
-        fs::remove_file(&there).with_context(|| format!("remove the signature {}", there.display()))?;
-    }
-    put(&path, &fs::read(file)?, mode)?;
+    let signature = beside_of(file);
+    let signature = if signature.exists() { Some(fs::read(&signature)?) } else { None };
+    distribution::lay(&path, &fs::read(file)?, signature.as_deref())?;
     Ok(path)
-}
-
-/// Write a file beside its place and rename it there: a host that watches never sees half a file.
-pub(super) fn put(path: &Path, content: &[u8], permissions: Permissions) -> Result<()> {
-    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut fresh = tempfile::NamedTempFile::new_in(directory).with_context(|| format!("write {}", path.display()))?;
-    fresh.write_all(content)?;
-    fs::set_permissions(fresh.path(), permissions)?;
-    fresh.persist(path).with_context(|| format!("write {}", path.display()))?;
-    Ok(())
 }
 
 async fn remove(settings: &Settings, compiler: PathBuf, name: &str, forget: bool) -> Result<ExitCode> {

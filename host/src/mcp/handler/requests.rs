@@ -6,7 +6,7 @@ use super::{Changed, Handler, Shared};
 use crate::call::{Request, Resumed};
 use crate::error::{Blame, CallError, Code};
 use crate::identity::Principal;
-use crate::plugin::{Ended, Listener, Resource};
+use crate::plugin::{Ended, Listener, Resource, is_name};
 use http::HeaderValue;
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -231,7 +231,7 @@ impl Handler {
 pub(super) fn report(error: &CallError, request: &str, tool: &str) {
     let code = error.code.as_str();
     // The name comes from the caller: what is not one does not reach the log.
-    let tool = if answer::is_tool_name(tool) { tool } else { "?" };
+    let tool = if is_name(tool) { tool } else { "?" };
     match error.code.blame() {
         Blame::Caller => {
             tracing::debug!(request.id = request, tool.name = tool, error.code = code, "the caller's call failed")

@@ -115,8 +115,8 @@ fn what_is_written_is_read_back_and_nothing_else_is_believed() {
 fn writers_do_not_lose_each_others_changes_and_what_is_dropped_is_removed() {
     let desk = tempfile::tempdir().expect("a directory");
     let pins = pins(desk.path());
-    let candidate = |n: u32| super::super::loader::Candidate { bytes: n.to_le_bytes().to_vec(), beside: Some(vec![1]) };
-    let real = |n: u32| super::super::compile::digest(&candidate(n).bytes);
+    let candidate = |n: u32| super::super::loader::Candidate::new(n.to_le_bytes().to_vec(), Some(vec![1]));
+    let real = |n: u32| candidate(n).digest;
     std::thread::scope(|scope| {
         for n in 0..8 {
             let pins = pins.clone();

@@ -6,6 +6,7 @@ mod table; // Medians, and how they are shown.
 use super::cases::{self, Wanted};
 use super::subject::Subject;
 use super::workshop::Workshop;
+use crate::call;
 use crate::cli::progress::Progress;
 use crate::config::Settings;
 use crate::house::Watcher;
@@ -18,7 +19,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use table::Row;
 use uuid::Uuid;
 
@@ -175,16 +176,10 @@ impl Run<'_> {
             listener: None,
             deadline: Instant::now() + time,
             limits,
-            now: now(),
+            now: call::now(),
         };
         let text = Value::Object(arguments.clone()).to_string();
         let measured = plugin.measure(&tool.name, &text, facts, stop).await?;
         Ok((measured, transaction.ran().iter().map(|ran| ran.rows).sum()))
     }
-}
-
-/// Microseconds since 1970, as a call has them.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
