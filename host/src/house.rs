@@ -93,8 +93,7 @@ fn ticket_key(keys: &Keys) -> TicketKey {
 fn strangers<'a>(plugins: &'a config::Plugins, directory: &[Tenant]) -> BTreeSet<&'a str> {
     let grants = plugins.grants.values().chain([&plugins.default_grant]);
     let named = grants.flat_map(|grant| grant.tenants.iter().flatten()).chain(plugins.tenant_limits.keys());
-    let listed = |name: &str| directory.iter().any(|it| it.name == name || it.id.to_string() == name);
-    named.map(String::as_str).filter(|name| !listed(name)).collect()
+    named.map(String::as_str).filter(|name| !directory.iter().any(|tenant| tenant.is_called(name))).collect()
 }
 
 /// The directory of tenants, as policies see it.

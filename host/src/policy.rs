@@ -71,6 +71,13 @@ pub struct Tenant {
     pub region: String,
 }
 
+impl Tenant {
+    /// Whether settings and commands mean this one: by its name, or by its id.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || Uuid::try_parse(name).is_ok_and(|id| id == self.id)
+    }
+}
+
 /// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -82,8 +89,8 @@ pub enum Denied {
     Tenant,
 }
 
-/// Proof that the policy allowed one principal to use one item of a plugin ([`Question`]) over one scope. Keeps the snapshot that said so: what
-/// is decided later in the call is decided by the same rules.
+/// Proof that the policy allowed one principal to use one item of a plugin ([`Question`]) over one scope. Keeps the
+/// snapshot that said so: what is decided later in the call is decided by the same rules.
 #[derive(Clone, Debug)]
 pub struct Permit {
     policy: Policy,
@@ -129,7 +136,8 @@ impl Permit {
     }
 
     /// Which of these tables statements of this call may read: what the policy allows, as far as the plugin's grant
-    /// reaches. Decided once for a principal, a list of tables and a grant, and all at once: a decision needs the room of an ordinary stack, and a guest asks on its own small one.
+    /// reaches. Decided once for a principal, a list of tables and a grant, and all at once: a decision needs the room of
+    /// an ordinary stack, and a guest asks on its own small one.
     pub fn readable(&self, tables: &Arc<Tables>) -> Arc<Readable> {
         // The list is kept with the answer and the grant with the policy, so their addresses stay their own.
         let key = (self.seat.number(), Arc::as_ptr(tables) as usize, Arc::as_ptr(&self.reach) as usize);
@@ -210,8 +218,8 @@ impl Policy {
         Ok(Self(Arc::new(Inner { snapshot, reaches, seats, decisions, readable: Cache::new(READERS) })))
     }
 
-    /// Whether this principal may use this item (see [`Question`]), and over whose rows. `wanted` narrows the scope to some of the
-    /// tenants the principal may assume.
+    /// Whether this principal may use this item (see [`Question`]), and over whose rows. `wanted` narrows the scope to some
+    /// of the tenants the principal may assume.
     ///
     /// # Errors
     /// [`Denied`], which says no more than the caller may know.
@@ -232,8 +240,8 @@ impl Policy {
         Ok(Permit { policy: self.clone(), seat, principal: Arc::clone(principal), plugin, tool, scope, reach })
     }
 
-    /// Whether this item (see [`Question`]) is in the lists this principal sees: a policy permits `list`, and there is a tenant to see that
-    /// the plugin is for.
+    /// Whether this item (see [`Question`]) is in the lists this principal sees: a policy permits `list`, and there is a
+    /// tenant to see that the plugin is for.
     pub fn lists(&self, principal: &Arc<Principal>, plugin: &str, tool: &str) -> bool {
         let seat = self.seat(principal);
         let left = seat.scope(None).and_then(|scope| self.0.reaches.of(plugin).narrow(scope, false));

@@ -68,11 +68,9 @@ pub struct Loaded {
 impl Loaded {
     /// What a call under this permit may use: this plugin's bounds and, of one tenant's rows, no more than that tenant's.
     pub fn limits_for(&self, permit: &Permit) -> Limits {
-        let Some(tenant) = permit.tenant().filter(|_| !self.tenant_limits.is_empty()) else {
-            return self.limits.clone();
-        };
-        let parts = [&tenant.name, &tenant.id.to_string()].map(|key| self.tenant_limits.get(key));
-        parts.into_iter().flatten().fold(self.limits.clone(), |limits, part| limits.narrowed(part))
+        let Some(tenant) = permit.tenant() else { return self.limits.clone() };
+        let its = self.tenant_limits.iter().filter(|(name, _)| tenant.is_called(name));
+        its.fold(self.limits.clone(), |limits, (_, part)| limits.narrowed(part))
     }
 
     /// Whether its tools or prompts may ask back.

@@ -25,8 +25,8 @@ impl Canary {
             Share::Tenants(names) => {
                 let directory = policy.directory();
                 let named = |id: &uuid::Uuid| {
-                    names.contains(&id.to_string())
-                        || directory.iter().any(|tenant| tenant.id == *id && names.contains(&tenant.name))
+                    let listed = directory.iter().find(|tenant| tenant.id == *id);
+                    listed.is_some_and(|tenant| names.iter().any(|name| tenant.is_called(name)))
                 };
                 match policy.permit(who, plugin, tool, None).map(|permit| permit.scope().clone()) {
                     Ok(Scope::One(id)) => named(&id),

@@ -47,9 +47,7 @@ impl Reach {
             None => (String::new(), Some(String::new())),
         };
         let tenants = grant.tenants.as_ref().map(|wanted| {
-            let listed = directory.iter().filter(|tenant| {
-                wanted.iter().any(|it| *it == tenant.name || Uuid::try_parse(it).is_ok_and(|id| id == tenant.id))
-            });
+            let listed = directory.iter().filter(|tenant| wanted.iter().any(|name| tenant.is_called(name)));
             let mut ids: Vec<Uuid> = listed.map(|tenant| tenant.id).collect();
             ids.sort_unstable();
             ids
