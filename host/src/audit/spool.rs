@@ -14,10 +14,11 @@ pub(super) use segment::Cursor;
 
 use super::Error;
 use super::chain::{Chain, Head, Link, Seal};
+use crate::disk;
 use crate::keys::Key;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ pub(super) struct Opened {
 
 /// Open a spool below `root` that nobody else holds, or make one; adopt those that were left with records.
 pub(super) fn open(root: &Path, key: &Key, segment: u64) -> Result<Opened, Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|e| Error::spool(root, e))?;
+    disk::private_directory(root).map_err(|e| Error::spool(root, e))?;
     let mode = std::fs::metadata(root).map_err(|e| Error::spool(root, e))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(Error::Exposed(root.to_owned()));
@@ -150,11 +151,8 @@ pub(super) fn shipped(dir: &Path) -> io::Result<Option<Head>> {
 /// whose head was forgotten would give a number out twice. `all` removes the last segment too; only for a spool that
 /// nobody writes to any more. Returns the bytes given free.
 pub(super) fn release(dir: &Path, head: Head, all: bool) -> io::Result<u64> {
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    writeln!(file, "{} {}", head.seq, hex::encode(head.mac))?;
-    file.as_file().sync_all()?;
-    file.persist(dir.join("head"))?;
-    sync(dir)?;
+    let line = format!("{} {}\n", head.seq, hex::encode(head.mac));
+    disk::write(&dir.join("head"), line.as_bytes(), 0o600)?;
     let segments = segment::list(dir)?;
     let mut freed = 0;
     for (at, first) in segments.iter().enumerate() {
@@ -190,7 +188,7 @@ fn sync(dir: &Path) -> io::Result<()> {
 impl Spool {
     /// Take the spool in `dir`, making it if it is not there. None if another process has it.
     fn take(dir: &Path, node: Uuid, key: &Key, segment: u64) -> io::Result<Option<Self>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        disk::private_directory(dir)?;
         let mut lock = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(dir.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}

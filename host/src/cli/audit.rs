@@ -4,6 +4,7 @@ mod line;
 
 use super::progress::Progress;
 use crate::audit::{self, Exported, Part, Tail, Verdict, Which};
+use crate::disk;
 use crate::keys::Key;
 use anyhow::{Context, Result};
 use chrono::DateTime;
@@ -161,9 +162,8 @@ async fn export(admin: &Client, part: &Part, output: Option<&Path>, out: &mut im
         return Ok(ExitCode::SUCCESS);
     };
     // Beside, then renamed: nobody takes half an export for a whole one. Readable by its owner only.
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let about = || format!("write {}", path.display());
-    let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(dir).with_context(about)?);
+    let mut file = BufWriter::new(tempfile::NamedTempFile::new_in(disk::above(path)).with_context(about)?);
     let count = write_all(admin, part, &mut file).await.with_context(about)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(about)?;
     file.as_file().sync_all().with_context(about)?;

@@ -7,10 +7,10 @@
 use super::digest::Digest;
 use super::failure::Failure;
 use super::place::Reference;
+use crate::disk;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What a reference was.
@@ -44,7 +44,7 @@ impl Store {
         let directory = above.join("pulled");
         let about = |e| Failure::here(format!("the directory of pulled plugins {}", directory.display()), e);
         fs::create_dir_all(&above).map_err(about)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(about)?;
+        disk::private_directory(&directory).map_err(about)?;
         Ok(Self { directory })
     }
 
@@ -91,13 +91,8 @@ impl Store {
     pub(super) fn remember(&self, of: &Reference, record: &Record) -> Result<(), Failure> {
         let path = self.note(of);
         let text = serde_json::to_vec(record).map_err(|e| Failure::here(path.display(), e))?;
-        let write = || {
-            let mut fresh = tempfile::NamedTempFile::new_in(&self.directory)?;
-            fresh.write_all(&text)?;
-            fresh.persist(&path)?;
-            Ok::<_, std::io::Error>(())
-        };
-        write().map_err(|e| Failure::here(path.display(), e))
+        disk::write(&path, &text, 0o600).map_err(|e| Failure::here(path.display(), e))?;
+        Ok(())
     }
 
     fn note(&self, of: &Reference) -> PathBuf {

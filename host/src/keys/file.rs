@@ -2,10 +2,11 @@
 //! 1970, the highest byte first.
 
 use super::{Error, Key, Name};
+use crate::disk;
 use secrecy::{ExposeSecret, SecretBox};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,7 +20,7 @@ impl Dir {
         let unusable = |source| Error::Directory { dir: dir.clone(), source };
         // The state directory itself stays open to others: PostgreSQL runs as another user when the host is root.
         std::fs::create_dir_all(state).map_err(unusable)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(unusable)?;
+        disk::private_directory(&dir).map_err(unusable)?;
         let found = std::fs::metadata(&dir).map_err(unusable)?;
         // Who may write here may put a key of his own in place of one of ours.
         ours(&dir, &found)?;

@@ -2,6 +2,7 @@
 //!
 //! It shares nothing with the endpoint of callers: no port, no path, no token. Whoever may open the socket may decide.
 
+use crate::disk;
 use crate::error::BoxError;
 use crate::plugin::{Change, Entry, Published, Registry, Share, changes, describe, standing};
 use axum::extract::rejection::JsonRejection;
@@ -39,8 +40,7 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
         _ => {}
     }
     // Made where nobody else may enter, then put in its place: at no moment may others open it.
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let private = tempfile::tempdir_in(parent)?;
+    let private = tempfile::tempdir_in(disk::above(path))?;
     let fresh = private.path().join("s");
     let listener = UnixListener::bind(&fresh)?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;

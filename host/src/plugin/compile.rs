@@ -9,6 +9,7 @@
 
 use super::engine;
 use crate::config::{Plugins, pool};
+use crate::disk;
 use crate::error::BoxError;
 use crate::worker;
 use hmac::{Hmac, Mac};
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +51,7 @@ impl Compiler {
     /// # Errors
     /// Where the directory cannot be made or is open to others.
     pub(super) fn new(program: PathBuf, cache: &Path, settings: &Plugins) -> Result<Self, BoxError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(|e| unusable(cache, &e))?;
+        disk::private_directory(cache).map_err(|e| unusable(cache, &e))?;
         let mode = fs::metadata(cache).map_err(|e| unusable(cache, &e))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(format!("the code cache {} is open to others; run `chmod 700` on it", cache.display()).into());
@@ -168,7 +169,7 @@ fn key(path: &Path) -> std::io::Result<[u8; 32]> {
     if !path.exists() {
         rand::fill(&mut key);
         // Whole or not there at all: two hosts that start at once agree on the first one's key.
-        let mut fresh = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        let mut fresh = tempfile::NamedTempFile::new_in(disk::above(path))?;
         fresh.write_all(&key)?;
         match fresh.persist_noclobber(path) {
             Ok(_) => return Ok(key),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Versions kept of a plugin. What serves, what served before, and three more for a fault that is found late; a Python
@@ -209,12 +209,9 @@ impl Pins {
         Self { path, shelf: Shelf::new(kept) }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn directory(&self) -> &Path {
-        self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    /// Where the lock lies.
+    pub(super) fn directory(&self) -> &Path {
+        disk::above(&self.path)
     }
 
     /// What is decided now. No file: nothing yet.
@@ -249,7 +246,7 @@ impl Pins {
     /// # Errors
     /// Where it cannot be made.
     pub(super) fn prepare(&self) -> std::io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.directory())
+        disk::private_directory(self.directory())
     }
 
     /// Change what is decided, one writer at a time. Where `work` fails, nothing changes. Versions that are named no

@@ -9,7 +9,6 @@ use super::trust::BESIDE;
 use crate::disk;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 /// The mode of what is kept, and of the lock: this user's alone.
@@ -48,7 +47,7 @@ impl Shelf {
     /// # Errors
     /// Where it cannot be written.
     pub(super) fn keep(&self, candidate: &Candidate) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        disk::private_directory(&self.0)?;
         if let Some(signature) = &candidate.beside {
             disk::write(&self.beside(&candidate.digest), signature, OURS)?;
         }

@@ -4,10 +4,11 @@
 //! file, so that `rowhouse plugin inspect` can tell of a host that runs.
 
 use crate::config::Limits;
+use crate::disk;
 use crate::error::Code;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -216,11 +217,8 @@ impl Accounts {
     /// Where the directory cannot be written.
     pub fn write(&self, state: &Path) -> io::Result<()> {
         let path = Self::path(state);
-        let directory = path.parent().unwrap_or(state);
-        std::fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.persist(path)?;
+        std::fs::create_dir_all(disk::above(&path))?;
+        disk::write(&path, &serde_json::to_vec(self)?, 0o600)?;
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 use super::registry::Registry;
 use crate::error::BoxError;
 use notify::{Event, EventKind, RecursiveMode, Watcher};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -34,8 +33,7 @@ pub(super) fn start(registry: Arc<Registry>, stop: CancellationToken) -> Result<
     watcher.watch(registry.directory(), RecursiveMode::NonRecursive)?;
     // The lock is replaced by renaming: its directory is watched, not the file.
     if let Some(pins) = registry.pins() {
-        let beside = pins.path().parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        watcher.watch(beside, RecursiveMode::NonRecursive)?;
+        watcher.watch(pins.directory(), RecursiveMode::NonRecursive)?;
     }
     tokio::spawn(async move {
         let _watcher = watcher;

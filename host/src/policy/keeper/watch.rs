@@ -1,6 +1,7 @@
 //! A change beside the policy file is a reason to look at it again; so is time that went by.
 
 use super::Keeper;
+use crate::disk;
 use crate::error::BoxError;
 use notify::{Event, EventKind, RecursiveMode, Watcher};
 use std::path::Path;
@@ -38,8 +39,7 @@ pub(super) fn start(
             let _ = events.try_send(());
         }
     })?;
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    watcher.watch(parent, RecursiveMode::NonRecursive)?;
+    watcher.watch(disk::above(file), RecursiveMode::NonRecursive)?;
     tokio::spawn(async move {
         let _watcher = watcher;
         loop {

@@ -3,6 +3,7 @@
 mod vendor; // What the SDK takes from its workspace, written out.
 
 use super::build::Language;
+use crate::disk;
 use anyhow::{Context, Result, bail};
 use rust_embed::Embed;
 use std::borrow::Cow;
@@ -180,7 +181,7 @@ fn write(dir: &Path, files: &Files) -> Result<()> {
     if occupied {
         bail!("{} is not empty: name another directory, or move away what is in it", dir.display());
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = disk::above(dir);
     fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
     // Written beside and renamed: what is interrupted leaves no half of a plugin.
     let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(parent);

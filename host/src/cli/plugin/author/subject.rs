@@ -1,6 +1,7 @@
 //! What a command is about: a directory of sources, which is built first, or a component.
 
 use super::build::Project;
+use crate::disk;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,6 @@ impl Subject {
             bail!("{} is neither a directory of sources nor a component", path.display());
         }
         let name = path.file_stem().and_then(|stem| stem.to_str()).context("the file needs a name that is text")?;
-        let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self { name: name.to_owned(), component: path.to_owned(), directory: directory.to_owned() })
+        Ok(Self { name: name.to_owned(), component: path.to_owned(), directory: disk::above(path).to_owned() })
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::call::Request;
 use crate::config::{Approval, Plugins, Settings, Signatures};
+use crate::disk;
 use crate::error::CallError;
 use crate::house::{Ground, House, Watcher};
 use crate::identity::Principal;
@@ -92,9 +93,7 @@ impl Workshop {
     /// Why it is refused.
     pub(super) async fn swap(&self, name: &str, bytes: &[u8]) -> Result<Arc<Loaded>> {
         let place = self.directory.path().join(format!("{name}.wasm"));
-        let part = place.with_extension("part");
-        fs::write(&part, bytes).with_context(|| format!("write {}", part.display()))?;
-        fs::rename(&part, &place).with_context(|| format!("write {}", place.display()))?;
+        disk::write(&place, bytes, 0o600).with_context(|| format!("write {}", place.display()))?;
         self.house.host.plugins.look().await.map_err(|e| anyhow!(e))?;
         self.plugin(name)
     }
