@@ -55,6 +55,41 @@ pub enum Error {
     /// The demo's scale makes no sense.
     #[error("a scale lies between 0.001 and 100; this one is {0}")]
     BadScale(f64),
+    /// The name belongs to a model with another fingerprint.
+    #[error(
+        "the embedding model `{0}` is there already, and its vectors cannot be compared with these: give the new one another name"
+    )]
+    AnotherModel(String),
+    /// No model has that name.
+    #[error("there is no embedding model `{0}`")]
+    NoEmbeddingModel(String),
+    /// The views show its vectors.
+    #[error("`{0}` is the active embedding model: activate another one first")]
+    ActiveModel(String),
+    /// No index takes vectors of that length.
+    #[error("a vector has 1 to 4000 numbers; those of this model have {0}")]
+    BadDimensions(u16),
+    /// The vector is not one of the model's.
+    #[error("a vector of this model has {expected} numbers; this one has {found}")]
+    WrongDimensions {
+        /// Numbers in a vector of the model.
+        expected: u16,
+        /// Numbers in the one at hand.
+        found: usize,
+    },
+    /// Row security hides the texts from the one who is to read them.
+    #[error(
+        "the owner of {0} sees no rows of it: the table changed hands, or is protected now. CALL rowhouse.share again, or rowhouse.unembed"
+    )]
+    RowsHidden(String),
+    /// A search would not find everything.
+    #[error("{lacking} texts of {relation} have no vector of what they say today: compute them first")]
+    TextsWithoutVector {
+        /// The table.
+        relation: String,
+        /// Texts without a vector, or with one of an older text.
+        lacking: u64,
+    },
     /// Seeding starts from nothing only.
     #[error("the demo is already seeded: drop the database to start again")]
     AlreadySeeded,

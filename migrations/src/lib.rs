@@ -1,13 +1,15 @@
 //! The shape of the database as code.
 //!
-//! Everything here runs once, by an administrator: nothing in this crate is on the path of a call. The generic part
+//! Everything here is an administrator's: nothing in this crate is on the path of a call. The generic part
 //! (schema `rowhouse`) knows who a transaction speaks for and keeps tables apart; the demo (schema `retail`) is one
 //! user of it, and [`migrate`] can leave it out.
 //!
 //! In the order a new database meets them: [`migrate`] gives it its shape, [`set_login`] and [`install_ticket_key`]
-//! let the host in, [`harden`] closes what SQL could still reach, [`lint`] says whether it is all still so.
+//! let the host in, [`harden`] closes what SQL could still reach, [`lint`] says whether it is all still so. Vectors come
+//! later, and again whenever texts change: [`embeddings`].
 
 mod error; // What can go wrong, and what to do about it.
+pub mod embeddings; // Texts that are searched by what they mean.
 mod harden; // Functions and catalogs taken from PUBLIC.
 mod lint; // Is it all still so?
 mod login; // Passwords, limits and defaults of the agent roles.

@@ -2,6 +2,7 @@
 
 mod bodies; // The functions every wall rests on.
 mod clock; // Host and database must agree on the time.
+mod vectors; // What is searched by meaning.
 
 pub use bodies::{digests, repair};
 
@@ -113,6 +114,7 @@ async fn read(admin: &Client, kept: &[String]) -> Result<Vec<Finding>, Error> {
         let rows = admin.query(query, &[&AGENT_ROLES.as_slice(), &allowed]).await.doing(doing)?;
         findings.extend(rows.iter().map(finding));
     }
+    findings.extend(vectors::look(admin).await?);
     findings.extend(bodies::look(admin).await?);
     findings.extend(unhardened(admin, kept, &findings).await?);
     Ok(findings)

@@ -15,7 +15,7 @@ pub const AGENT_ROLES: [&str; 3] = ["rowhouse_one", "rowhouse_some", "rowhouse_a
 pub const CLERK_ROLE: &str = "rowhouse_clerk";
 
 /// Defaults of every agent role in this database. Set when absent, so that an operator's own value stays.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "30s"), // The host's own deadline comes first; this is for when the host is gone.
     ("lock_timeout", "250ms"),    // A reader waits for nobody but a migration.
@@ -24,7 +24,18 @@ const DEFAULTS: [(&str, &str); 8] = [
     ("jit", "off"),               // Compiling costs more than these statements take.
     ("client_min_messages", "error"), // Notices are nobody's to read.
     ("max_parallel_workers_per_gather", "0"), // One call, one core.
+    // Among 40,000 vectors it finds 9.2 of the 10 nearest in 1.1 ms; pgvector's own 40 finds 8.2 in 0.7 ms.
+    ("hnsw.ef_search", "200"),
+    // Where one row in a hundred meets a statement's condition, a single look at the index leaves half a row of ten.
+    // Looking on leaves ten: 9.3 of the nearest if they may come about in order, 7.0 if they have to be in order.
+    ("hnsw.iterative_scan", "relaxed_order"),
 ];
+
+/// A literal of pgvector's: reading one loads the library, and with it the names of its settings. Before that only a
+/// superuser may give a role one of them, and nobody hears that it is misspelt. No row: it is not installed.
+const VECTOR: &str = "
+    SELECT format('SELECT ''[1]''::%I.vector', n.nspname)
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'";
 
 /// The schemas extensions live in, quoted and comma-separated; always `ext` among them.
 pub(crate) const EXTENSION_SCHEMAS: &str = "
@@ -72,6 +83,9 @@ fn known(role: &str) -> Result<&'static str, Error> {
 /// Fills in missing defaults, and sets the search path to the schemas that hold registered tables.
 pub(crate) async fn set_defaults(admin: &Client) -> Result<(), Error> {
     let (names, values): (Vec<&str>, Vec<&str>) = DEFAULTS.into_iter().unzip();
+    if let Some(row) = admin.query_opt(VECTOR, &[]).await.doing("look for pgvector")? {
+        admin.batch_execute(row.get(0)).await.doing("load pgvector")?;
+    }
     let rows = admin
         .query(include_str!("login/defaults.sql"), &[&AGENT_ROLES.as_slice(), &names, &values])
         .await

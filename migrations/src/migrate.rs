@@ -44,6 +44,7 @@ const CORE: Domain = Domain {
         ("V4__rotate", include_str!("../core/V4__rotate.sql")),
         ("V5__hello", include_str!("../core/V5__hello.sql")),
         ("V6__usage", include_str!("../core/V6__usage.sql")),
+        ("V7__embeddings", include_str!("../core/V7__embeddings.sql")),
     ],
 };
 
@@ -55,6 +56,7 @@ const RETAIL: Domain = Domain {
     migrations: &[
         ("V1__catalogue", include_str!("../retail/V1__catalogue.sql")),
         ("V2__stores", include_str!("../retail/V2__stores.sql")),
+        ("V3__embeddings", include_str!("../retail/V3__embeddings.sql")),
     ],
 };
 

@@ -18,6 +18,9 @@ pub use stores::{STORES, Store};
 
 use uuid::Uuid;
 
+/// The demo's own functions that statements may call besides those of [`crate::ALLOWED_FUNCTIONS`].
+pub const FUNCTIONS: [&str; 1] = ["retail.search_products_by_description"];
+
 /// Keys are made from names: the same row has the same key everywhere, and a key tells nothing of how many there are.
 fn key(name: &str) -> Uuid {
     const RETAIL: Uuid = Uuid::from_u128(0x7a61_7661_0d19_4b0e_9e2b_5f1f_0c0a_51e5);
