@@ -33,6 +33,7 @@ pub use crate::bindings::{
 use crate::{
     context::Principal,
     dialogue::{Dialogue, Question},
+    embedding::NoVectors,
     error::{Error, Result},
     log::Level,
     plugin::{self, Ended, Plugin},
@@ -79,6 +80,9 @@ pub(crate) struct State {
     now: i64,
     caller: Option<Principal>,
     model: Option<(String, u32)>,
+    vectors: Vec<(String, Vec<f32>)>,
+    no_vectors: Option<NoVectors>,
+    embedded: Vec<String>,
     lines: Vec<(Level, String)>,
     progress: Vec<f64>,
 }
@@ -154,10 +158,24 @@ impl<P: Plugin> Host<P> {
         self
     }
 
-    /// Set up an embedding model, whose vectors all are zeros.
+    /// Set up an embedding model. Its vectors are zeros, but for the texts of [`vector`](Self::vector).
     #[must_use]
     pub fn model(self, name: &str, dimensions: u32) -> Self {
         self.state.borrow_mut().model = Some((name.to_owned(), dimensions));
+        self
+    }
+
+    /// The vector of a text, of whatever length. Needs a [`model`](Self::model), as a vector does.
+    #[must_use]
+    pub fn vector(self, text: &str, vector: &[f32]) -> Self {
+        self.state.borrow_mut().vectors.push((text.to_owned(), vector.to_vec()));
+        self
+    }
+
+    /// Refuse every text, although there may be a model. Without one the reason is that there is none.
+    #[must_use]
+    pub fn no_vectors(self, why: NoVectors) -> Self {
+        self.state.borrow_mut().no_vectors = Some(why);
         self
     }
 
@@ -273,6 +291,12 @@ impl<P: Plugin> Host<P> {
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         self.state.borrow().asked.clone()
+    }
+
+    /// The texts vectors were asked of, in their order, whether there were any or not.
+    #[must_use]
+    pub fn embedded(&self) -> Vec<String> {
+        self.state.borrow().embedded.clone()
     }
 
     /// The lines that were logged.

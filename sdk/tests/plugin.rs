@@ -295,3 +295,26 @@ fn arguments_are_held_to_their_schema_before_the_tool_runs() {
     }
     assert!(matches!(host.call("other", json!({})), Err(Error::NotFound(_))));
 }
+
+#[test]
+fn vectors_are_those_of_the_test_and_so_is_why_there_are_none() {
+    use rowhouse_plugin::embedding::NoVectors;
+
+    let host = || testing::host::<Plugin>().model("small", 2);
+    let texts = ["a".to_owned(), "b".to_owned()];
+    let seen = host().vector("b", &[0.6, 0.8]);
+    let vectors = seen.run(|| embedding::embed(&texts));
+    assert_eq!(vectors, Ok(vec![Vector(vec![0.0, 0.0]), Vector(vec![0.6, 0.8])]));
+    assert_eq!(seen.embedded(), texts);
+    let down = NoVectors::Unavailable("try again in a minute".to_owned());
+    let spent = NoVectors::Limit("the tenant's quota is used up".to_owned());
+    for (host, why, text) in [
+        (testing::host::<Plugin>(), NoVectors::NotConfigured, "the operator has set up no embedding model"),
+        (host().no_vectors(down.clone()), down, "try again in a minute"),
+        (host().no_vectors(spent.clone()), spent, "the tenant's quota is used up"),
+    ] {
+        assert_eq!(host.run(|| embedding::embed_one("a")), Err(why.clone()));
+        assert_eq!(why.to_string(), text);
+        assert_eq!(Error::from(why), Error::failed(format!("no vectors: {text}")));
+    }
+}

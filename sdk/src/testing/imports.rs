@@ -168,15 +168,31 @@ pub(crate) mod schema {
 }
 
 pub(crate) mod embedding {
-    use crate::bindings::rowhouse::plugin::embedding::{EmbeddingError, Model};
+    use crate::{
+        bindings::rowhouse::plugin::embedding::{EmbeddingError, Model},
+        embedding::NoVectors,
+    };
 
     pub(crate) fn current() -> Option<Model> {
         super::current(|state| state.model.clone()).map(|(name, dimensions)| Model { name, dimensions })
     }
 
     pub(crate) fn embed(texts: &[String]) -> Result<Vec<Vec<f32>>, EmbeddingError> {
-        let model = current().ok_or(EmbeddingError::NotConfigured)?;
-        Ok(vec![vec![0.0; model.dimensions as usize]; texts.len()])
+        super::current(|state| {
+            state.embedded.extend_from_slice(texts);
+            match &state.no_vectors {
+                Some(NoVectors::Unavailable(text)) => return Err(EmbeddingError::Unavailable(text.clone())),
+                Some(NoVectors::Limit(text)) => return Err(EmbeddingError::Limit(text.clone())),
+                Some(NoVectors::NotConfigured) => return Err(EmbeddingError::NotConfigured),
+                None => {}
+            }
+            let (_, dimensions) = state.model.as_ref().ok_or(EmbeddingError::NotConfigured)?;
+            let vector = |text: &String| {
+                let chosen = state.vectors.iter().find(|(of, _)| of == text);
+                chosen.map_or_else(|| vec![0.0; *dimensions as usize], |(_, vector)| vector.clone())
+            };
+            Ok(texts.iter().map(vector).collect())
+        })
     }
 }
 
