@@ -150,12 +150,16 @@ async fn answers_fit_the_schemas_they_are_listed_with() {
     let required: BTreeMap<&str, Value> = BTreeMap::from([
         ("execute_sales_query", json!({ "query": "SELECT count(*) FROM retail.orders" })),
         ("search_products", json!({ "query": "hammer" })),
+        ("semantic_search_products", json!({ "query_description": "something to hit nails with" })),
+        ("hybrid_search_products", json!({ "query": "hammer" })),
+        ("similar_products", json!({ "product": "HT-HAM-001" })),
+        ("recommend_products", json!({ "basket": ["HT-HAM-001", "Utility Knife"] })),
     ]);
     for who in ["seattle", "puget-sound", "head-office"] {
         let (_, body) = raw(&app, who, "tools/list", json!({})).await;
         let list: Value = serde_json::from_str(&body).expect("a list is JSON");
         let tools = list["result"]["tools"].as_array().expect("tools").clone();
-        assert_eq!(tools.len(), 9, "{who}");
+        assert_eq!(tools.len(), 13, "{who}");
         for tool in tools {
             let name = tool["name"].as_str().expect("a name");
             if name == "chart_sales_trend" {

@@ -154,6 +154,8 @@ pub fn settings(shared: &Shared) -> Settings {
     settings.database.pool.min = 1;
     settings.plugins.concurrent_calls = 8;
     settings.plugins.watch = false;
+    // A model in memory for each house of the run would be gigabytes; tests/embedding.rs has those with one.
+    settings.embedding.model = "none".to_owned();
     // Guests of the suite come from the compiler, not from a publisher; tests/signing.rs has those that do.
     settings.plugins.signatures = Some(config::Signatures::Optional);
     settings.http.listen = ([127, 0, 0, 1], 0).into();

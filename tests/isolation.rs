@@ -63,11 +63,17 @@ async fn tools(app: &App, who: &str, out: &mut String) {
     let trend = ask("get_sales_trend", json!({ "granularity": "year", "from": from, "to": to })).await;
     let segments = ask("get_customer_segments", json!({})).await;
     let search = ask("search_products", json!({ "query": "hammer", "max_rows": 100 })).await;
+    let hybrid = ask("hybrid_search_products", json!({ "query": "hammer", "max_rows": 100 })).await;
+    let similar = ask("similar_products", json!({ "product": "HT-HAM-001", "max_rows": 50 })).await;
+    let recommended = ask("recommend_products", json!({ "basket": ["HT-HAM-001"], "max_rows": 50 })).await;
     let schemas = ask("get_multiple_table_schemas", json!({ "table_names": ["retail.stores"] })).await;
     let orders: i64 = list(&trend["points"]).iter().filter_map(|point| point["orders"].as_i64()).sum();
     let columns = list(&schemas["tables"][0]["columns"]);
     let samples = columns.iter().find(|column| column["name"] == "store_name").map(|column| &column["values"]);
-    let stock = list(&search["products"]).iter().flat_map(|product| list(&product["stock"]));
+    let stocked = |answer: &Value| {
+        let stock = list(&answer["products"]).iter().flat_map(|product| list(&product["stock"]));
+        names(stock.map(|stock| &stock["store"]))
+    };
     for (tool, sees) in [
         ("execute_sales_query", format!("revenue {}, {} orders", rows[0][0], rows[0][1])),
         ("get_store_performance", names(list(&performance["stores"]).iter().map(|store| &store["store"]))),
@@ -78,11 +84,32 @@ async fn tools(app: &App, who: &str, out: &mut String) {
         ("get_top_products", format!("revenue {}", top["total_revenue"])),
         ("get_sales_trend", format!("{orders} orders")),
         ("get_customer_segments", format!("revenue {}, {} customers", segments["revenue"], segments["customers"])),
-        ("search_products", names(stock.map(|stock| &stock["store"]))),
+        ("search_products", stocked(&search)),
+        ("hybrid_search_products", stocked(&hybrid)),
+        ("similar_products", stocked(&similar)),
+        ("recommend_products", stocked(&recommended)),
         ("get_multiple_table_schemas", names(list(samples.expect("samples")))),
     ] {
         writeln!(out, "{who:<12} {tool:<38} {sees}").expect("a String takes all");
     }
+}
+
+/// What is recommended to a customer tells what that customer bought.
+#[tokio::test]
+async fn another_stores_customer_is_nobody() {
+    let app = soon(App::start()).await;
+    let buyer = "SELECT c.email FROM retail.customers c JOIN retail.orders o USING (store_id, customer_id)
+                 WHERE o.order_date > date '2026-06-01' ORDER BY 1 LIMIT 1";
+    let theirs = app.rows("spokane", buyer).await[0][0].as_str().expect("an address").to_owned();
+    let mine = app.rows("seattle", buyer).await[0][0].as_str().expect("an address").to_owned();
+    app.answer("seattle", "recommend_products", json!({ "customer": mine })).await;
+    let refused = async |who: &str| {
+        let (code, text) = app.failure("seattle", "recommend_products", json!({ "customer": who })).await;
+        (code, text.replace(who, "X"))
+    };
+    assert_eq!(refused(&theirs).await, refused("nobody@example.com").await);
+    app.answer("spokane", "recommend_products", json!({ "customer": theirs })).await;
+    app.answer("head-office", "recommend_products", json!({ "customer": theirs })).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ mod flow; // A call from bytes to bytes.
 mod offers; // Prompts, documents, completion, views, and calls that ask back.
 mod manual; // The manual of plugins: tables, commands, links, examples.
 mod tidy; // Sentences of the documentation that a machine can hold.
+mod embedding; // Texts become vectors: services, the local model, vectors kept up with texts.
+mod embeddings_store; // The tables vectors lie in, and what may change under them.
 mod isolation; // Whose rows are seen: the matrix, forgeries, the database alone.
 mod policy; // A policy that changes under a running host.
 mod crowd; // Fifty tenants at once, ten thousand calls.

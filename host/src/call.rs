@@ -8,11 +8,12 @@ pub use seal::Seal;
 
 use crate::audit::{Audit, Event, List, Short, Who};
 use crate::config::Limits;
+use crate::embedding::Embeddings;
 use crate::error::{CallError, Code};
 use crate::identity::{Identity, Principal};
 use crate::plugin::{
     Answer, Call, CallFacts, Complete, Completed, Content, Ended, Errand, Fill, Filled, Listener, Loaded, Prompt, Read,
-    Registry, Resource, Stop, Tool, Values,
+    Registry, Resource, Stop, Tool, Values, Vectors,
 };
 use crate::policy::{Denied, Keeper, PROMPT, Permit, RESOURCE, kind};
 use crate::query::catalog::Catalog;
@@ -42,6 +43,8 @@ pub struct Host {
     pub database: Database,
     /// What there is to ask about.
     pub catalog: ArcSwap<Catalog>,
+    /// Texts to vectors.
+    pub embeddings: Embeddings,
     /// Who did what.
     pub audit: Audit,
     /// What lasts from one round of a call to the next.
@@ -248,11 +251,13 @@ impl Host {
         let outcome = match admitted.and_then(|text| errand(Given { arguments, text, limits: &limits })) {
             Err(mistake) => Err(mistake),
             Ok(errand) => {
+                let vectors = Vectors::new(&self.embeddings, &permit, Some(pass.tally()));
                 let facts = CallFacts {
                     request: request.id,
                     permit,
                     transaction: Arc::clone(&transaction),
                     catalog: self.catalog.load_full(),
+                    vectors,
                     listener: request.listener,
                     deadline,
                     limits,

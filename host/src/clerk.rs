@@ -21,10 +21,12 @@ pub enum Topic {
     ApiKeys,
     /// The directory of tenants.
     Tenants,
+    /// Which texts have which vectors.
+    Embeddings,
 }
 
 impl Topic {
-    const ALL: [Topic; 3] = [Topic::Revocations, Topic::ApiKeys, Topic::Tenants];
+    const ALL: [Topic; 4] = [Topic::Revocations, Topic::ApiKeys, Topic::Tenants, Topic::Embeddings];
 
     /// The channel PostgreSQL notifies on.
     const fn channel(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Topic {
             Topic::Revocations => "rowhouse_revocations",
             Topic::ApiKeys => "rowhouse_api_keys",
             Topic::Tenants => "rowhouse_tenants",
+            Topic::Embeddings => "rowhouse_embeddings",
         }
     }
 }

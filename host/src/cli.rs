@@ -4,6 +4,7 @@ mod api_key;
 mod audit;
 mod banner;
 mod doctor;
+mod embed;
 mod keys;
 mod plugin;
 mod policy;
@@ -107,6 +108,9 @@ pub(crate) enum Command {
     /// Plugins: what would be served and what is refused, what one wants, signing.
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Vectors of texts: models, what is searched by meaning, how far it is.
+    #[command(subcommand)]
+    Embed(embed::EmbedCommand),
     /// The database: shape, walls, data.
     #[command(subcommand)]
     Db(DbCommand),

@@ -7,6 +7,7 @@
 mod audit;
 mod database;
 mod doctor;
+mod embedding;
 mod http;
 mod identity;
 mod keys;
@@ -20,6 +21,7 @@ mod traffic;
 pub use audit::Audit;
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
+pub use embedding::{Embedding, Model, Provider, USUAL_MODEL};
 pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub traffic: Traffic,
     /// The record of what was done.
     pub audit: Audit,
+    /// The models that make vectors of texts.
+    pub embedding: Embedding,
     /// What the doctor may leave aside.
     pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
@@ -91,6 +95,12 @@ impl Settings {
     /// Whether the demo's own schema is among those served.
     pub fn serves_demo(&self) -> bool {
         self.database.schemas.iter().any(|schema| schema == "retail")
+    }
+
+    /// The functions statements may call besides those of the allow-list: the operator's, and the demo's own.
+    pub fn functions(&self) -> Vec<String> {
+        let demo = self.serves_demo().then_some(rowhouse_migrations::retail::FUNCTIONS).into_iter().flatten();
+        self.database.functions.iter().cloned().chain(demo.map(str::to_owned)).collect()
     }
 
     /// Whether plugins must be signed by a publisher that is believed: as the settings say, and where they say nothing,

@@ -123,7 +123,7 @@ pub async fn examine(settings: &Settings, compiler: PathBuf, ground: anyhow::Res
     };
     let found = match (ground, &opened) {
         (Err(error), _) => Err(error),
-        (Ok(ground), keys) => database::look(ground, keys.as_ref().ok(), &settings.database.functions).await,
+        (Ok(ground), keys) => database::look(ground, keys.as_ref().ok(), &settings.functions()).await,
     };
     report.add("database", found);
     report.add("audit", trail::look(settings));

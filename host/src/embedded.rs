@@ -22,7 +22,6 @@ mod archive;
 mod binaries;
 mod cluster;
 mod error;
-mod fetch;
 mod process;
 mod settings;
 

@@ -7,6 +7,7 @@
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
 mod sources; // Plugins from elsewhere.
+mod vectors; // Texts searched by meaning.
 mod walls; // What it does not serve without.
 
 pub use ground::Ground;
@@ -16,6 +17,7 @@ use crate::audit::{Audit, Event};
 use crate::call::{Host, Seal};
 use crate::clerk::Clerk;
 use crate::config::{self, Person, Settings};
+use crate::embedding::Embeddings;
 use crate::identity::{self, Identity};
 use crate::keys::{self, Keys};
 use crate::plugin;
@@ -137,7 +139,7 @@ impl House {
         watch.step("limits", &traffic.terms().await);
         let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
         let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()).with_names(catalog.names().clone());
-        let gate = Arc::new(gate.with_functions(&settings.database.functions));
+        let gate = Arc::new(gate.with_functions(&settings.functions()));
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
@@ -169,6 +171,8 @@ impl House {
         for why in published.refused.values() {
             watch.step("refused", &why.to_string());
         }
+        let embeddings = Embeddings::open(&settings.embedding, &settings.state_dir());
+        let embeddings = embeddings.map_err(|e| anyhow::anyhow!(e)).context("[embedding]")?;
         let host = Arc::new(Host {
             identity,
             policy,
@@ -176,6 +180,7 @@ impl House {
             plugins,
             database,
             catalog: ArcSwap::from_pointee(catalog),
+            embeddings,
             audit,
             seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
         });
@@ -183,13 +188,11 @@ impl House {
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
         let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
         rounds::start(&host, &clerk, told, settings.state_dir(), &stop);
-        let walls = walls::watch(
-            Arc::clone(&host),
-            ground.watched(),
-            settings.database.functions.clone(),
-            settings.database.check_period(),
-        );
+        let walls =
+            walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
+        let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
+        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
         undo.disarm();
         Ok(Self { host, ground, stop })
     }

@@ -12,6 +12,7 @@ pub mod config; // Every setting, read once.
 pub mod error; // What can go wrong, sorted by who can act.
 pub mod disk; // Files, whole or not at all.
 pub mod worker; // Processes of our own, bounded.
+pub mod wheel; // Archives from a package index.
 pub mod keys; // The host's own secrets.
 pub mod embedded; // A PostgreSQL of our own.
 pub mod clerk; // The host's own tables.
@@ -20,6 +21,7 @@ pub mod policy; // What they may: a Principal becomes a Permit.
 pub mod traffic; // How much, how often, how many at once.
 pub mod audit; // Who did what.
 pub mod query; // The door to the rows: a Permit opens a TenantTx.
+pub mod embedding; // Texts become vectors.
 pub mod distribution; // Where plugins come from: files, registries.
 pub mod plugin; // The tools, in their sandbox.
 pub mod call; // The street, as one function.

@@ -57,7 +57,7 @@ pub use published::{Parked, Published, Tried};
 pub use registry::Registry;
 pub use run::Errand;
 pub use standing::{describe, refusal, standing};
-pub use state::CallFacts;
+pub use state::{CallFacts, Vectors};
 pub use surface::{Change, Surface, changes};
 pub use text::printable;
 pub use tool::{Annotations, Answer, Part, Tool};

@@ -17,7 +17,7 @@ fn door(app: &App, stop: &CancellationToken) -> (tempfile::TempDir, PathBuf) {
     let desk = tempfile::tempdir().expect("a directory");
     let path = desk.path().join("admin.sock");
     let listener = mcp::admin::listen(&path).expect("a socket");
-    drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&app.host.plugins), stop.clone())));
+    drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&app.host), stop.clone())));
     (desk, path)
 }
 

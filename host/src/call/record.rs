@@ -30,6 +30,7 @@ impl Drop for Held {
             pass.settle(Usage {
                 rows: ran.iter().map(|ran| ran.rows).sum(),
                 database: ran.iter().map(|ran| ran.time).sum(),
+                // Told as they are spent.
                 embedding_tokens: 0,
             });
         }

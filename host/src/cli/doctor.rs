@@ -40,7 +40,7 @@ pub(super) async fn run(settings: &Settings, compiler: PathBuf, json: bool, stri
 /// # Errors
 /// Where it cannot be looked at.
 pub(super) async fn database(ground: &Ground, settings: &Settings, json: bool) -> Result<ExitCode> {
-    let findings = shape::lint(&ground.admin().await?, &settings.database.functions).await?;
+    let findings = shape::lint(&ground.admin().await?, &settings.functions()).await?;
     let mut report = Report::default();
     report.add("database", Ok(findings.into_iter().map(Finding::from).collect()));
     report.accept(&settings.doctor);

@@ -1,5 +1,6 @@
 //! From a command to its work.
 
+use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
 use super::{Cli, Command, Common, DbCommand, api_key, audit, banner, doctor, keys, policy, token};
 use crate::config::{Secret, Settings};
@@ -87,6 +88,11 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             .await
         }
         Command::Plugin(command) => super::plugin::run(&settings, compiler()?, command).await,
+        // Needs no database, and is run where there is none yet.
+        Command::Embed(EmbedCommand::Fetch { from }) => embed::fetch(&settings, from).await,
+        Command::Embed(command) => {
+            on_ground(&settings, async |ground| embed::run(command, &settings, ground).await).await
+        }
         Command::Db(command) => db(&settings, command).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
@@ -124,6 +130,9 @@ fn settings(common: &Common) -> Result<Settings> {
     }
     if let Some(problem) = settings.database.pool.fault() {
         bail!("database.pool: {problem}");
+    }
+    if let Some(problem) = settings.embedding.faults().into_iter().next() {
+        bail!("{problem}");
     }
     if let Some(problem) = settings.audit.fault() {
         bail!("audit: {problem}");
@@ -178,6 +187,7 @@ async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut d
     }
     if let Some(scale) = demo {
         ground.seed(scale, watch).await?;
+        ground.embed(settings, true, watch).await?;
     }
     House::open(settings, &keys, ground, compiler()?, watch).await
 }
@@ -218,7 +228,7 @@ async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Resu
     };
     let admin = async {
         match admin {
-            Some(listener) => mcp::admin::run(listener, Arc::clone(&house.host.plugins), shutdown.clone()).await,
+            Some(listener) => mcp::admin::run(listener, Arc::clone(&house.host), shutdown.clone()).await,
             None => std::future::pending().await,
         }
     };

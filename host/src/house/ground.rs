@@ -124,6 +124,13 @@ impl Ground {
         config
     }
 
+    /// How the administrator reaches it to store vectors. Building an index may take minutes.
+    pub(super) fn upkeep(&self) -> Config {
+        let mut config = self.admin.clone();
+        config.application_name("rowhouse-embedding");
+        config
+    }
+
     /// How statements reach it, looked up in this order.
     pub(super) fn target(&self, keys: &Keys, search_path: Vec<String>) -> Target {
         Target { search_path, config: self.admin.clone(), logins: logins(keys) }
@@ -144,7 +151,7 @@ impl Ground {
         }
         let harden = settings.database.harden.unwrap_or(self.server.is_some());
         if harden {
-            shape::harden(&admin, &settings.database.functions).await?;
+            shape::harden(&admin, &settings.functions()).await?;
         }
         adopt_or_refuse(&admin, keys, settings.database.adopt).await?;
         if !settings.database.adopt {
@@ -164,12 +171,12 @@ impl Ground {
         }
         let clerk = keys.password(shape::CLERK_ROLE);
         shape::set_login(&admin, shape::CLERK_ROLE, clerk.expose_secret(), CLERKS).await?;
-        let walls = if shape::is_hardened(&admin, &settings.database.functions).await? {
+        let walls = if shape::is_hardened(&admin, &settings.functions()).await? {
             "up"
         } else {
             "up, without the grants inside PostgreSQL (`rowhouse db migrate --harden` as a superuser adds them)"
         };
-        walls::refuse_unsafe(&admin, &settings.database.functions).await?;
+        walls::refuse_unsafe(&admin, &settings.functions()).await?;
         watch.step("walls", walls);
         Ok(())
     }

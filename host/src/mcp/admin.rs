@@ -1,7 +1,9 @@
-//! The operator's own door: what the commands of `rowhouse plugin` do, for programs, as JSON over a Unix socket.
+//! The operator's own door: what the commands of `rowhouse plugin` do, and how the host is doing, for programs, as JSON over
+//! a Unix socket.
 //!
 //! It shares nothing with the endpoint of callers: no port, no path, no token. Whoever may open the socket may decide.
 
+use crate::call::Host;
 use crate::disk;
 use crate::error::BoxError;
 use crate::plugin::{Change, Entry, Published, Registry, Share, changes, describe, standing};
@@ -52,7 +54,9 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
 ///
 /// # Errors
 /// When the socket breaks.
-pub async fn run(listener: UnixListener, plugins: Arc<Registry>, shutdown: CancellationToken) -> std::io::Result<()> {
+pub async fn run(listener: UnixListener, host: Arc<Host>, shutdown: CancellationToken) -> std::io::Result<()> {
+    let plugins = Arc::clone(&host.plugins);
+    let health = Router::new().route("/health", get(health)).with_state(host);
     let router = Router::new()
         .route("/plugins", get(list))
         .route("/plugins/{name}", get(one))
@@ -60,9 +64,12 @@ pub async fn run(listener: UnixListener, plugins: Arc<Registry>, shutdown: Cance
         .route("/plugins/{name}/rollback", post(rollback))
         .route("/plugins/{name}/release", post(release))
         .route("/plugins/{name}/canary", post(canary))
-        .fallback(|| std::future::ready(said(StatusCode::NOT_FOUND, "no such path; begin with GET /plugins")))
+        .fallback(|| {
+            std::future::ready(said(StatusCode::NOT_FOUND, "no such path; begin with GET /plugins or GET /health"))
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(plugins);
+        .with_state(plugins)
+        .merge(health);
     axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await
 }
 
@@ -108,6 +115,10 @@ struct Try {
     digest: String,
     share: Share,
     by: Option<String>,
+}
+
+async fn health(State(host): State<Arc<Host>>) -> Response {
+    Json(super::health::look(&host).await).into_response()
 }
 
 async fn list(State(plugins): State<Arc<Registry>>) -> Response {

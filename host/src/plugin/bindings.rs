@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
         "rowhouse:plugin/sql.submit": async | trappable,
         "rowhouse:plugin/sql.[method]pending.wait": async | trappable,
         "rowhouse:plugin/schema.samples": async | trappable,
+        "rowhouse:plugin/embedding.embed": async | trappable,
         // Everything else answers from what the host already holds.
         default: trappable,
     },

@@ -8,6 +8,7 @@ use super::listener::LogLevel;
 use super::meter::Breach;
 use super::state::CallState;
 use super::text::{self, MAX_LINE};
+use crate::embedding::{NoVectors, State};
 use crate::error::Code;
 use crate::policy::Scope;
 use std::time::Instant;
@@ -41,12 +42,35 @@ impl schema::Host for CallState {
 impl embedding::Host for CallState {
     fn current(&mut self) -> Result<Option<embedding::Model>> {
         self.enter()?;
-        Ok(None)
+        Ok(match self.facts()?.vectors.embeddings.state() {
+            State::Serves(model) => Some(embedding::Model {
+                name: model.name().to_owned(),
+                dimensions: u32::from(model.space().dimensions),
+            }),
+            State::Off | State::Waits(_) => None,
+        })
     }
 
-    fn embed(&mut self, _texts: Vec<String>) -> Result<Result<Vec<Vec<f32>>, embedding::EmbeddingError>> {
+    async fn embed(&mut self, texts: Vec<String>) -> Result<Result<Vec<Vec<f32>>, embedding::EmbeddingError>> {
         self.enter()?;
-        Ok(Err(embedding::EmbeddingError::NotConfigured))
+        let vectors = &self.facts()?.vectors;
+        let (embeddings, account) = (vectors.embeddings.clone(), vectors.account.clone());
+        let left = (embeddings.settings().texts_per_call as usize).saturating_sub(self.embedded);
+        let made = embeddings.embed(&account, &texts, left).await;
+        self.stopped()?;
+        Ok(match made {
+            Ok(made) => {
+                self.embedded += texts.len();
+                self.facts()?.vectors.spent(made.tokens);
+                Ok(made.vectors)
+            }
+            Err(NoVectors::NotConfigured) => Err(embedding::EmbeddingError::NotConfigured),
+            Err(NoVectors::Limit(what)) => Err(embedding::EmbeddingError::Limit(what)),
+            Err(other) => {
+                tracing::debug!(plugin.name = %self.plugin, error = %other, "no vectors");
+                Err(embedding::EmbeddingError::Unavailable(other.to_string()))
+            }
+        })
     }
 }
 

@@ -3,10 +3,12 @@
 use super::listener::Listener;
 use super::meter::{Bounds, Breach, Meter, Stop};
 use crate::config::Limits;
+use crate::embedding::Embeddings;
 use crate::error::Code;
 use crate::policy::Permit;
 use crate::query::catalog::Catalog;
 use crate::query::{Rows, SqlError, TenantTx};
+use crate::traffic::{Charge, Tally, Usage};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinHandle;
@@ -44,6 +46,8 @@ pub struct CallFacts {
     pub transaction: Arc<TenantTx>,
     /// What there is to ask about.
     pub catalog: Arc<Catalog>,
+    /// Texts to vectors.
+    pub vectors: Vectors,
     /// The caller's ear, where it asked for word.
     pub listener: Option<Arc<dyn Listener>>,
     /// When the call ends, whatever it does.
@@ -52,6 +56,30 @@ pub struct CallFacts {
     pub limits: Limits,
     /// The call's clock, in microseconds since 1970.
     pub now: i64,
+}
+
+/// Texts to vectors, for one call.
+pub struct Vectors {
+    /// The model in use.
+    pub(super) embeddings: Embeddings,
+    /// Who pays, as the cache knows them.
+    pub(super) account: String,
+    tally: Option<Tally>,
+}
+
+impl Vectors {
+    /// For a call under this permit. What they cost is told to `tally`; nobody pays where there is none.
+    pub fn new(embeddings: &Embeddings, permit: &Permit, tally: Option<Tally>) -> Self {
+        let account = Charge::of_permit(permit).account().to_string();
+        Self { embeddings: embeddings.clone(), account, tally }
+    }
+
+    /// One more embedding was paid for.
+    pub(super) fn spent(&self, tokens: u64) {
+        if let Some(tally) = &self.tally {
+            tally.add(Usage { embedding_tokens: tokens, ..Usage::default() });
+        }
+    }
 }
 
 /// The host's side of one store.
@@ -64,6 +92,8 @@ pub(super) struct CallState {
     /// None while `describe` runs: there is no caller, and so nothing to see.
     pub(super) call: Option<CallFacts>,
     wasi: WasiCtx,
+    /// Texts it had vectors made of.
+    pub(super) embedded: usize,
     /// Bytes it answered with.
     pub(super) answer_bytes: usize,
     /// Where a WASI guest's panic message or traceback goes.
@@ -86,6 +116,7 @@ impl CallState {
             stop,
             call,
             wasi: context.build(),
+            embedded: 0,
             answer_bytes: 0,
             stderr,
         }

@@ -11,7 +11,7 @@ use crate::cli::progress::Progress;
 use crate::config::Settings;
 use crate::house::Watcher;
 use crate::identity::Principal;
-use crate::plugin::{CallFacts, Loaded, Measured, Stop, Tool};
+use crate::plugin::{CallFacts, Loaded, Measured, Stop, Tool, Vectors};
 use crate::query::Bounds;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
@@ -168,11 +168,13 @@ impl Run<'_> {
         let database = Duration::from_millis(limits.database_ms);
         let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let transaction = Arc::new(host.database.open(&permit, bounds, stop.token().clone())?);
+        let vectors = Vectors::new(&host.embeddings, &permit, None);
         let facts = CallFacts {
             request: Uuid::new_v4().to_string(),
             permit,
             transaction: Arc::clone(&transaction),
             catalog: host.catalog.load_full(),
+            vectors,
             listener: None,
             deadline: Instant::now() + time,
             limits,

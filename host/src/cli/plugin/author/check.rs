@@ -132,7 +132,7 @@ async fn lints(settings: &Settings, compiler: PathBuf, subject: &Subject) -> Res
         }
     }
     let texts = plugin::data(&bytes).map_err(|e| anyhow!("{}: {e}", subject.component.display()));
-    found.extend(statements::lints(name, &texts.unwrap_or_default(), &settings.database.functions));
+    found.extend(statements::lints(name, &texts.unwrap_or_default(), &settings.functions()));
     found.sort_by_key(|lint| lint.level);
     Ok(found)
 }

@@ -1,4 +1,4 @@
-//! Asking the machine's own Python package client for a pinned archive.
+//! Archives from a package index: asking the machine's own Python package client for a pinned wheel, a plain zip file.
 //!
 //! The client brings the operator's index, mirror, proxy and certificates with it, so this crate names no server and
 //! holds no network code. What arrives is only believed after its digest is checked.
@@ -9,8 +9,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::archive::Pin;
-use super::{Event, process};
+use crate::worker;
+
+/// One archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Wheel<'a> {
+    /// Package name, as the client knows it.
+    pub package: &'a str,
+    /// Exact version of the package.
+    pub version: &'a str,
+    /// Platform tag asked for. `None`: the wheel is for any.
+    pub platform: Option<&'a str>,
+    /// Python version asked for, where the wheel is for one; what is inside does not depend on it.
+    pub python: Option<&'a str>,
+    /// Size of the file, to count against.
+    pub bytes: u64,
+}
 
 /// Ways the client is installed, most specific first.
 const CLIENTS: [&[&str]; 4] = [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
@@ -22,15 +36,15 @@ const STALLED: Duration = Duration::from_secs(180);
 /// Ten looks a second move a bar smoothly and cost nothing.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Downloads the archive of `pin` into `dir`, which must exist and be empty, and returns the file. The first client
-/// that is installed decides: the others share its configuration, and each would wait as long again for an index
-/// that does not answer.
+/// Download a wheel into `dir`, which must exist and be empty, and return the file. `on` is told the bytes so far. The
+/// first client that is installed decides: the others share its configuration, and each would wait as long again for an
+/// index that does not answer. Blocks the thread meanwhile.
 ///
 /// # Errors
 /// A clause saying why; without URLs, which may carry a mirror's password.
-pub(super) fn fetch(pin: &Pin, dir: &Path, on: &mut dyn FnMut(Event)) -> Result<PathBuf, String> {
+pub fn fetch(wheel: &Wheel<'_>, dir: &Path, on: &mut dyn FnMut(u64)) -> Result<PathBuf, String> {
     for client in CLIENTS {
-        match run(client, pin, dir, on) {
+        match run(client, wheel, dir, on) {
             Ok(Some(file)) => return Ok(file),
             Ok(None) => {}
             Err(reason) => return Err(format!("{}: {reason}", client.join(" "))),
@@ -40,26 +54,29 @@ pub(super) fn fetch(pin: &Pin, dir: &Path, on: &mut dyn FnMut(Event)) -> Result<
 }
 
 /// One client; `None` when it is not installed.
-fn run(client: &[&str], pin: &Pin, dir: &Path, on: &mut dyn FnMut(Event)) -> Result<Option<PathBuf>, String> {
+fn run(client: &[&str], wanted: &Wheel<'_>, dir: &Path, on: &mut dyn FnMut(u64)) -> Result<Option<PathBuf>, String> {
     let mut command = Command::new(client[0]);
     command.args(&client[1..]).args(["download", "--quiet", "--no-input", "--disable-pip-version-check"]);
     // Only finished wheels: nothing of the package is ever executed.
-    command.args(["--no-deps", "--only-binary=:all:", "--platform", pin.platform]);
-    if let Some(python) = pin.python {
+    command.args(["--no-deps", "--only-binary=:all:"]);
+    if let Some(platform) = wanted.platform {
+        command.args(["--platform", platform]);
+    }
+    if let Some(python) = wanted.python {
         command.args(["--implementation", "cp", "--python-version", python]);
     }
-    command.arg("--dest").arg(dir).arg(format!("{}=={}", pin.package, pin.version));
+    command.arg("--dest").arg(dir).arg(format!("{}=={}", wanted.package, wanted.version));
     // The client downloads into its temporary directory: ours, so that its size can be watched.
     command.env("TMPDIR", dir).stdin(Stdio::null()).stdout(Stdio::null());
     let log = dir.join("client.log");
     command.stderr(fs::File::create(&log).map_err(|error| error.to_string())?);
-    process::tie(&mut command);
+    worker::tie(&mut command);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let ended = watch(&mut child, pin, dir, on);
+    let ended = watch(&mut child, wanted.bytes, dir, on);
     let said = fs::read_to_string(&log).unwrap_or_default();
     let wheel = fs::read_dir(dir).ok().into_iter().flatten().flatten().map(|entry| entry.path());
     let wheel = wheel.into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
@@ -72,16 +89,16 @@ fn run(client: &[&str], pin: &Pin, dir: &Path, on: &mut dyn FnMut(Event)) -> Res
 }
 
 /// Follows the download by the size of `dir`; true when the client ended well.
-fn watch(child: &mut Child, pin: &Pin, dir: &Path, on: &mut dyn FnMut(Event)) -> Result<bool, String> {
+fn watch(child: &mut Child, bytes: u64, dir: &Path, on: &mut dyn FnMut(u64)) -> Result<bool, String> {
     let (mut seen, mut moved) = (0, Instant::now());
     loop {
         if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
             return Ok(status.success());
         }
-        let now = size(dir).min(pin.bytes);
+        let now = size(dir).min(bytes);
         if now != seen {
             (seen, moved) = (now, Instant::now());
-            on(Event::Bytes { done: now, total: pin.bytes });
+            on(now);
         }
         if moved.elapsed() > STALLED {
             // It may have ended this instant; then there is nothing to kill and the wait below reaps it.
