@@ -32,8 +32,14 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Measure a whole call against the same statement by the bare driver, and print the ratios.
+    /// Measure, and print the ratios: `call` (the default), a whole call against the same statement by the bare driver;
+    /// `search`, how well and how fast the demo's search finds, and nearest vectors under row security.
+    ///
+    /// `cargo xtask bench search -- --quality --misses`
     Bench {
+        /// Which one.
+        #[arg(default_value = "call", value_parser = ["call", "search"])]
+        which: String,
         /// Arguments of the benchmark.
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -146,12 +152,12 @@ fn run(command: Command) -> Result<ExitCode> {
             cargo.args(["run", "--quiet", "--package", "escape", "--"]).args(arguments);
             Ok(machine::exit_code(cargo.status().context("run the escape suite")?))
         }
-        Command::Bench { arguments } => {
+        Command::Bench { which, arguments } => {
             let machine = setup::run(&root, false)?;
             setup::plugins(&root, guests::Which::Plugins)?;
             setup::plugins(&root, guests::Which::Tests)?;
             let mut cargo = machine.cargo(&root);
-            cargo.args(["bench", "--package", "rowhouse", "--bench", "call", "--"]).args(arguments);
+            cargo.args(["bench", "--package", "rowhouse", "--bench", &which, "--"]).args(arguments);
             Ok(machine::exit_code(cargo.status().context("run the benchmark")?))
         }
     }
