@@ -87,7 +87,7 @@ async fn requests_are_as_documented() {
 async fn answers_are_believed_as_far_as_they_hold() {
     let endpoint = Endpoint::start(DIMENSIONS).await;
     for mood in [Mood::Well, Mood::Backwards, Mood::Packed] {
-        endpoint.answers(&[mood.clone()]);
+        endpoint.answers(std::slice::from_ref(&mood));
         let made = embed(&open(openai(&endpoint), |_| {}).await, &["wall paint", "nails"]).await.expect("vectors");
         for (vector_made, text) in made.vectors.iter().zip(["wall paint", "nails"]) {
             let want = vector(text, DIMENSIONS);
@@ -107,7 +107,7 @@ async fn answers_are_believed_as_far_as_they_hold() {
         (Mood::Status(302), "answered 302"),
     ];
     for (mood, what) in refused {
-        endpoint.answers(&[mood.clone()]);
+        endpoint.answers(std::slice::from_ref(&mood));
         endpoint.asked();
         let embeddings = open(openai(&endpoint), |_| {}).await;
         let error = embed(&embeddings, &["paint"]).await.expect_err("no vector").to_string();

@@ -5,7 +5,7 @@
 //! `tests/search` that have an answer, the first ten products hold 0.55 of what is wanted by words alone, 0.68 by meaning
 //! alone and 0.80 by both; the mean reciprocal rank of the first right one (MRR) is 0.47, 0.56 and 0.66.
 
-use rowhouse_plugin::{embedding::NoVectors, prelude::*};
+use rowhouse_plugin::prelude::*;
 
 use crate::{
     near::{self, FLOOR, NOTHING, near},
@@ -150,8 +150,17 @@ pub(crate) fn found(vector: Option<&Vector>, asked: &Sought<'_>) -> Result<Vec<L
 /// # Errors
 /// See [`found`].
 pub(crate) fn search(asked: &Sought<'_>) -> Result<Worded<Found>> {
-    let vector = embedding::embed_one(asked.text);
-    let degraded = vector.as_ref().err().map(|why: &NoVectors| near::degraded(why));
+    let (found, why) = match embedding::embed_one(asked.text) {
+        Err(why) => (found(None, asked)?, Some(why)),
+        Ok(vector) => match found(Some(&vector), asked) {
+            Ok(found) => (found, None),
+            Err(error) => {
+                let why = near::switched(&error).ok_or(error)?;
+                (found(None, asked)?, Some(why))
+            }
+        },
+    };
+    let degraded = why.as_ref().map(near::degraded);
     let ranked = |line: Line<Parts>| {
         let (product, parts) = line.split(asked.include_ids);
         let likeness = parts.similarity.map(percent);
@@ -165,7 +174,7 @@ pub(crate) fn search(asked: &Sought<'_>) -> Result<Worded<Found>> {
             words: parts.words_place.zip(parts.reading).map(|(rank, how)| ByWords { rank, how }),
         }
     };
-    let products = found(vector.as_ref().ok(), asked)?.into_iter().map(ranked).collect();
+    let products = found.into_iter().map(ranked).collect();
     Ok(Worded::new(Found { degraded, products }, Found::text))
 }
 

@@ -4,7 +4,7 @@ use rowhouse_plugin::{embedding::NoVectors, prelude::*};
 
 use crate::{
     fusion::{self, Parts},
-    near::{NOTHING, degraded, near},
+    near::{NOTHING, degraded, near, switched},
     product::{Line, Product, SHOWN, SHOWN_FROM, Sought, lines, listed, percent},
     words::How,
 };
@@ -68,7 +68,10 @@ pub(crate) fn search(asked: &Sought<'_>, threshold: f64) -> Result<Worded<Found>
         Ok(vector) => vector,
         Err(why) => return by_words(asked, threshold, &why),
     };
-    let found: Vec<Line<Likeness>> = statement(&vector, asked).all()?;
+    let found: Vec<Line<Likeness>> = match statement(&vector, asked).all() {
+        Ok(found) => found,
+        Err(error) => return by_words(asked, threshold, &switched(&error).ok_or(error)?),
+    };
     if found.is_empty() {
         asked.filters.check_category()?;
     }

@@ -1,6 +1,10 @@
 //! The nearest vectors, and what is said where there are none.
 
-use rowhouse_plugin::embedding::NoVectors;
+use rowhouse_plugin::{
+    embedding::NoVectors,
+    prelude::*,
+    sql::{SqlError, SqlErrorCode},
+};
 
 use crate::product::FITS;
 
@@ -33,6 +37,13 @@ near AS (
 pub(crate) fn degraded(why: &NoVectors) -> String {
     let why = why.to_string();
     format!("Ranked by words, not by meaning: {}.", why.trim_end_matches('.'))
+}
+
+/// Why words answer after all, where a statement failed for its vector: since that was made, the vectors of the catalogue
+/// became another model's, of another length. Nothing else in a statement of ours can be invalid.
+pub(crate) fn switched(error: &Error) -> Option<NoVectors> {
+    let invalid = matches!(error, Error::Sql(SqlError { code: SqlErrorCode::Invalid, .. }));
+    invalid.then(|| NoVectors::Unavailable("another model is being taken into use".to_owned()))
 }
 
 /// What a text says that has found nothing at all.

@@ -1,6 +1,7 @@
 //! By meaning.
 
 use super::*;
+use rowhouse_plugin::sql::SqlErrorCode;
 
 #[test]
 fn the_vector_of_the_words_is_looked_for() {
@@ -52,4 +53,22 @@ fn without_vectors_words_say_how_they_found_it() {
     let product = &json["products"][0];
     assert_eq!((&product["match"], product.get("similarity_percent")), (&json!("all words"), None));
     assert!(json.get("best_similarity_percent").is_none(), "{json}");
+}
+
+/// Vectors of another length than the query's: the statement fails, and words answer.
+#[test]
+fn while_another_model_is_taken_into_use_words_answer() {
+    let nothing = Value::Null;
+    let by_words = found(&fusion::OWN, vec![(cells![0.0328, nothing, nothing, 1, 2], mallet())]);
+    for (tool, argument) in [("semantic_search_products", "query_description"), ("hybrid_search_products", "query")] {
+        let call = |code: SqlErrorCode| {
+            let host = testing::host::<Plugin>().model("small", 2).fails("::halfvec", code, "no");
+            host.on("SELECT f.score, n.place", by_words.clone()).call(tool, json!({ argument: "a" }))
+        };
+        let json = call(SqlErrorCode::Invalid).expect("products").json();
+        let why = "Ranked by words, not by meaning: another model is being taken into use.";
+        assert_eq!((&json["degraded"], &json["products"][0]["product"]), (&json!(why), &json!("Mallet")), "{tool}");
+        // Any other failure is one.
+        assert!(call(SqlErrorCode::Timeout).is_err(), "{tool}");
+    }
 }
