@@ -32,6 +32,7 @@ mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
 mod outage; // What breaks around the host, and how it goes on.
 mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
+mod deploy; // The files hosts are deployed by, and the layout they make.
 mod oauth; // A real authorization server, and clients that find their way to it.
 mod audit; // The trail: outages, restarts, tampering.
 mod trail; // What callers did, as the trail has it.

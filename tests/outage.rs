@@ -63,7 +63,10 @@ async fn settings_that_cannot_be_used_are_named() {
     for (text, parts) in [
         ("[http]\nport = 8000", &["port", "http", "rowhouse.toml"][..]),
         ("[databse]\npool = {}", &["databse", "rowhouse.toml"]),
-        ("[plugins]\nconcurrent_calls = \"many\"", &["concurrent_calls", "many", "rowhouse.toml"]),
+        (
+            "[plugins]\nconcurrent_calls = \"many\"",
+            &["plugins.concurrent_calls", "must be a whole number", "rowhouse.toml"],
+        ),
         ("[http]\nlisten = \"here\"", &["listen", "rowhouse.toml"]),
         ("[database.pool]\nmax = 0", &["database.pool", "`max`"]),
         ("[policy]\nfiles = \"x\"", &["files", "policy", "rowhouse.toml"]),

@@ -3,9 +3,12 @@
 mod api_key;
 mod audit;
 mod banner;
+mod config;
 mod doctor;
 mod embed;
+mod health;
 mod keys;
+mod manager;
 mod plugin;
 mod policy;
 mod progress;
@@ -45,6 +48,9 @@ pub(crate) struct Common {
     /// An archive of the embedded PostgreSQL on disk, for machines without a package client.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) postgres_archive: Option<PathBuf>,
+    /// A setting, over the file and the environment; may be given several times: `--set http.listen=127.0.0.1:9000`.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// The directory of plugins.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
@@ -114,6 +120,14 @@ pub(crate) enum Command {
     /// The database: shape, walls, data.
     #[command(subcommand)]
     Db(DbCommand),
+    /// The settings: what they come to, what is wrong with them.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Whether the host of these settings answers calls, by its own word; exit code 1: it does not.
+    ///
+    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says.
+    #[command(after_help = "Example:  rowhouse health")]
+    Health,
     /// The host's keys: list them, replace them.
     #[command(subcommand)]
     Keys(keys::KeysCommand),

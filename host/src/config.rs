@@ -1,8 +1,7 @@
 //! Every setting, read once, with its reason beside it.
 //!
 //! Later wins: built-in defaults, `rowhouse.toml`, the environment (`ROWHOUSE_DATABASE__POOL__MAX=20` sets
-//! `database.pool.max`),
-//! the command line.
+//! `database.pool.max`), the command line (`--set database.pool.max=20`).
 
 mod audit;
 mod database;
@@ -14,8 +13,10 @@ mod keys;
 mod limits;
 mod plugins;
 mod policy;
+mod production;
 mod registries;
 mod secret;
+mod sources;
 mod traffic;
 
 pub use audit::Audit;
@@ -29,12 +30,12 @@ pub use keys::Keys;
 pub use limits::{Limits, LimitsPart, pool};
 pub use plugins::{Approval, Grant, Plugins, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
+pub use production::{Gap, Profile};
 pub use registries::Registry;
 pub use secret::{Secret, SecretError};
+pub use sources::{Problem, Shown, Sources};
 pub use traffic::{Quota, Rate, Traffic};
 
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// What the host is run for.
+    pub profile: Profile,
     /// The front door.
     pub http: Http,
     /// The database and the pool.
@@ -79,17 +82,17 @@ impl Settings {
     /// # Errors
     /// A setting that is unknown or of the wrong type, with where it came from.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
-        let toml = match file {
-            Some(path) => Toml::file_exact(path),
-            None => Toml::file("rowhouse.toml"),
-        };
-        Figment::from(Serialized::defaults(Settings::default()))
-            .merge(toml)
-            // Two underscores part the levels, so that names with one underscore keep it. The two variables that
-            // are read elsewhere would otherwise be unknown settings.
-            .merge(Env::prefixed("ROWHOUSE_").ignore(&["config", "log", "pg_bin_dir"]).split("__"))
-            .extract()
-            .map_err(|e| Error(Box::new(e)))
+        Sources { file: file.map(Path::to_owned), set: Vec::new() }.settings()
+    }
+
+    /// Values that cannot work, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut found = self.plugins.faults();
+        found.extend(self.embedding.faults());
+        found.extend(self.database.fault());
+        found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
+        found.extend(self.audit.fault().map(|what| format!("audit: {what}")));
+        found
     }
 
     /// Whether the demo's own schema is among those served.

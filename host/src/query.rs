@@ -178,9 +178,14 @@ impl Database {
         self.0.refused.store(refused, Ordering::Release);
     }
 
+    /// Whether nothing is asked of it because its walls have a hole.
+    pub fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Acquire)
+    }
+
     /// Whether it may be asked at all.
     fn sound(&self) -> Result<(), SqlError> {
-        match self.0.refused.load(Ordering::Acquire) {
+        match self.is_refused() {
             false => Ok(()),
             true => {
                 let message = "the database is not served from at the moment; its operator has been told";

@@ -4,6 +4,8 @@
 //! store stocks one vector in ten. Exact answers come from a scan of everything.
 
 use crate::harness::{App, Silent, root, settings, shared};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use rowhouse::house::Ground;
 use rowhouse::plugin::Stop;
 use rowhouse::query::{Bounds, TenantTx, Value as Parameter};
@@ -11,7 +13,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use uuid::Uuid;
 
 /// Neighbours asked for.
@@ -42,23 +44,24 @@ const CASES: [Case; 2] = [
         what: "all",
         walled: "SELECT n.id FROM (SELECT v.id, v.embedding <=> $1::halfvec AS d FROM bench.vectors AS v \
                  ORDER BY v.embedding <=> $1::halfvec LIMIT 10) AS n ORDER BY n.d",
-        raw: "SELECT n.id FROM (SELECT v.id, v.embedding <=> $1::text::halfvec AS d FROM bench.vectors AS v \
-              ORDER BY v.embedding <=> $1::text::halfvec LIMIT 10) AS n ORDER BY n.d",
+        raw: "SELECT n.id FROM (SELECT v.id, v.embedding <=> 'VECTOR'::halfvec AS d FROM bench.vectors AS v \
+              ORDER BY v.embedding <=> 'VECTOR'::halfvec LIMIT 10) AS n ORDER BY n.d",
     },
     Case {
         what: "in stock at my store",
         walled: "SELECT n.id FROM (SELECT v.id, v.embedding <=> $1::halfvec AS d FROM bench.vectors AS v \
                  WHERE EXISTS (SELECT FROM bench.stock AS s WHERE s.id = v.id AND s.level > 0) \
                  ORDER BY v.embedding <=> $1::halfvec LIMIT 10) AS n ORDER BY n.d",
-        raw: "SELECT n.id FROM (SELECT v.id, v.embedding <=> $1::text::halfvec AS d FROM bench.vectors AS v \
+        raw: "SELECT n.id FROM (SELECT v.id, v.embedding <=> 'VECTOR'::halfvec AS d FROM bench.vectors AS v \
               WHERE EXISTS (SELECT FROM bench.stock AS s WHERE s.id = v.id AND s.level > 0 AND s.store = STORE) \
-              ORDER BY v.embedding <=> $1::text::halfvec LIMIT 10) AS n ORDER BY n.d",
+              ORDER BY v.embedding <=> 'VECTOR'::halfvec LIMIT 10) AS n ORDER BY n.d",
     },
 ];
 
 pub(crate) async fn measure(most: u32, questions: usize) -> Neighbours {
     let shared = shared().await;
     let mut mine = settings(shared);
+    mine.embedding.model = rowhouse::config::USUAL_MODEL.to_owned();
     mine.embedding.weights = Some(root().join(".tools/models"));
     let ground = Ground::find(&mine, false, &mut Silent).await.expect("the shared database");
     ground.embed(&mine, true, &mut Silent).await.expect("vectors");
@@ -68,16 +71,18 @@ pub(crate) async fn measure(most: u32, questions: usize) -> Neighbours {
         .await
         .expect("a store")
         .get(0);
+    let base = base(&admin).await;
     let mut lines = Vec::new();
     let mut rows = 1_000;
     while rows <= most {
-        let build_seconds = fill(&admin, rows).await;
+        let build_seconds = fill(&admin, &base, rows).await;
         // Tables are read when a house opens.
         let mut mine = mine.clone();
         mine.database.schemas.push("bench".to_owned());
         mine.embedding.model = "none".to_owned();
         let app = App::plan(|plan| plan.settings = mine).await;
-        let asked = questions_of(&admin, questions).await;
+        let mut chance = StdRng::seed_from_u64(1);
+        let asked: Vec<Vec<f32>> = (0..questions).map(|_| drawn(&base, &mut chance, 0.04)).collect();
         for case in &CASES {
             lines.push(line(&app, &admin, case, &asked, rows, store, build_seconds).await);
         }
@@ -89,52 +94,62 @@ pub(crate) async fn measure(most: u32, questions: usize) -> Neighbours {
 }
 
 /// A table of vectors and one of stock; how long the index took.
-async fn fill(admin: &Client, rows: u32) -> f64 {
-    let vector = "ext.halfvec";
-    let statement = format!(
-        "DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench; SET search_path = ext, pg_catalog;
-         CREATE TABLE bench.vectors (id uuid PRIMARY KEY, embedding {vector}(384) NOT NULL);
-         CREATE TABLE bench.stock (store uuid NOT NULL, id uuid NOT NULL, level int NOT NULL, PRIMARY KEY (store, id));
-         SELECT setseed(0.42);
-         CREATE TEMP TABLE IF NOT EXISTS base AS
-           SELECT row_number() OVER (ORDER BY product_id) AS n, embedding::vector AS v FROM retail.product_embeddings;
-         INSERT INTO bench.vectors
-           SELECT gen_random_uuid(), l2_normalize(m.v)::{vector} FROM (
-             SELECT g.i, (a.v * k.w + b.v * k.u + k.noise) AS v
-             FROM generate_series(1, {rows}) AS g(i)
-             CROSS JOIN LATERAL (SELECT 1 + floor(random() * 535 + g.i * 0)::int AS x, 1 + floor(random() * 535 + g.i * 0)::int AS y,
-               array_fill(0.5 + random() * 0.5 + g.i * 0, ARRAY[384])::vector AS w,
-               array_fill(random() * 0.4 + g.i * 0, ARRAY[384])::vector AS u,
-               (SELECT array_agg((random() - 0.5) * 0.06 + g.i * 0) FROM generate_series(1, 384))::vector AS noise) AS k
-             JOIN base AS a ON a.n = k.x JOIN base AS b ON b.n = k.y) AS m;
-         INSERT INTO bench.stock
+async fn fill(admin: &Client, base: &[Vec<f32>], rows: u32) -> f64 {
+    let tables = "DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench; SET search_path = ext, pg_catalog;
+         CREATE TABLE bench.vectors (id uuid PRIMARY KEY, embedding halfvec(384) NOT NULL);
+         CREATE TABLE bench.stock (store uuid NOT NULL, id uuid NOT NULL, level int NOT NULL, PRIMARY KEY (store, id))";
+    admin.batch_execute(tables).await.expect("tables of vectors");
+    let mut chance = StdRng::seed_from_u64(u64::from(rows));
+    let mut left = rows as usize;
+    while left > 0 {
+        let lot: Vec<String> = (0..left.min(LOT)).map(|_| written(&drawn(base, &mut chance, 0.03))).collect();
+        left -= lot.len();
+        let insert = "INSERT INTO bench.vectors SELECT gen_random_uuid(), v::halfvec FROM unnest($1::text[]) AS v";
+        admin.execute(insert, &[&lot]).await.expect("vectors");
+    }
+    let rest = "INSERT INTO bench.stock
            SELECT t.id, v.id, 1 FROM rowhouse.tenants_directory AS t CROSS JOIN bench.vectors AS v
            WHERE abs(hashtext(t.id::text || v.id::text)) % 10 = 0;
          CALL rowhouse.share('bench.vectors'); CALL rowhouse.protect('bench.stock', 'store');
-         SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2;"
-    );
-    admin.batch_execute(&statement).await.expect("tables of vectors");
+         SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2";
+    admin.batch_execute(rest).await.expect("stock");
     let began = Instant::now();
+    // As `rowhouse_migrations` builds them.
     let index =
         "CREATE INDEX ON bench.vectors USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 128)";
     admin.batch_execute(index).await.expect("an index");
     let built = began.elapsed().as_secs_f64();
-    admin.batch_execute("VACUUM ANALYZE bench.vectors; VACUUM ANALYZE bench.stock").await.expect("statistics");
+    for table in ["bench.vectors", "bench.stock"] {
+        admin.batch_execute(&format!("VACUUM ANALYZE {table}")).await.expect("statistics");
+    }
     built
 }
 
-/// Vectors near what is there, and no copies of it.
-async fn questions_of(admin: &Client, count: usize) -> Vec<Vec<f32>> {
-    let drawn = format!(
-        "SELECT l2_normalize(v.embedding::vector + (SELECT array_agg((random() - 0.5) * 0.08) FROM generate_series(1, 384)
-           WHERE v.id IS NOT NULL)::vector)::text
-         FROM (SELECT id, embedding FROM bench.vectors ORDER BY md5(id::text) LIMIT {count}) AS v"
-    );
-    let rows = admin.query(&drawn, &[]).await.expect("questions");
+/// Vectors of one insert: some 10 MB of text.
+const LOT: usize = 2_000;
+
+/// The model's own vectors, of the demo's products.
+async fn base(admin: &Client) -> Vec<Vec<f32>> {
+    let rows = admin.query("SELECT embedding::text FROM retail.product_embeddings ORDER BY product_id", &[]).await;
     let read = |text: String| {
         text.trim_matches(['[', ']']).split(',').map(|number| number.parse().expect("a number")).collect()
     };
-    rows.iter().map(|row| read(row.get(0))).collect()
+    rows.expect("the products' vectors").iter().map(|row| read(row.get(0))).collect()
+}
+
+/// A point between two of the model's vectors, and a little to one side: `noise` is the most any number is moved by.
+fn drawn(base: &[Vec<f32>], chance: &mut StdRng, noise: f32) -> Vec<f32> {
+    let (one, other) = (&base[chance.random_range(0..base.len())], &base[chance.random_range(0..base.len())]);
+    let (mine, theirs) = (chance.random_range(0.5..1.0_f32), chance.random_range(0.0..0.5_f32));
+    let mixed = one.iter().zip(other).map(|(a, b)| a * mine + b * theirs + chance.random_range(-noise..noise));
+    let mixed: Vec<f32> = mixed.collect();
+    let length = mixed.iter().map(|x| x * x).sum::<f32>().sqrt();
+    mixed.into_iter().map(|x| x / length).collect()
+}
+
+/// As pgvector reads it.
+fn written(vector: &[f32]) -> String {
+    format!("{vector:?}").replace(' ', "")
 }
 
 async fn line(
@@ -147,31 +162,35 @@ async fn line(
     build_seconds: f64,
 ) -> Line {
     let raw = case.raw.replace("STORE", &format!("'{store}'"));
-    let text = |vector: &Vec<f32>| format!("{vector:?}").replace(' ', "");
     // As the agent roles' defaults are.
     admin
         .batch_execute("SET hnsw.iterative_scan = relaxed_order; SET hnsw.ef_search = 200; SET jit = off; SET max_parallel_workers_per_gather = 0")
         .await
         .expect("settings");
-    let statement = admin.prepare(&raw).await.expect("a statement");
-    let ids = |rows: Vec<tokio_postgres::Row>| rows.iter().map(|row| row.get::<_, Uuid>(0)).collect::<Vec<_>>();
+    // Planned for each question, as an agent's is.
+    let ask = async |vector: &[f32]| {
+        let found = admin.simple_query(&raw.replace("VECTOR", &written(vector))).await.expect("an answer");
+        let id = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        found.iter().filter_map(id).collect::<Vec<String>>()
+    };
     let mut truth = Vec::new();
     let mut exact_times = Vec::new();
     admin.batch_execute("SET enable_indexscan = off").await.expect("a setting");
     for vector in asked.iter().take(50) {
         let began = Instant::now();
-        truth.push(ids(admin.query(&statement, &[&text(vector)]).await.expect("an exact answer")));
+        truth.push(ask(vector).await);
         exact_times.push(began.elapsed());
     }
     admin.batch_execute("RESET enable_indexscan").await.expect("a setting");
-    let statement = admin.prepare(&raw).await.expect("a statement");
     let (mut raw_times, mut walled_times) = (Vec::new(), Vec::new());
     let (mut hits, mut wanted) = (0, 0);
     // In turn, so that a busy moment falls on both.
     for (at, vector) in asked.iter().enumerate() {
-        let question = text(vector);
         let began = Instant::now();
-        admin.query(&statement, &[&question]).await.expect("an answer");
+        ask(vector).await;
         raw_times.push(began.elapsed());
         let transaction = transaction(app);
         let began = Instant::now();
@@ -179,7 +198,7 @@ async fn line(
         walled_times.push(began.elapsed());
         if let Some(truth) = truth.get(at) {
             let found: Vec<&str> = (0..found.len()).filter_map(|row| found.cell(row, 0)).collect();
-            hits += truth.iter().filter(|id| found.contains(&id.to_string().as_str())).count();
+            hits += truth.iter().filter(|id| found.contains(&id.as_str())).count();
             wanted += truth.len().min(NEAREST);
         }
     }

@@ -2,8 +2,10 @@
 
 use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
-use super::{Cli, Command, Common, DbCommand, api_key, audit, banner, doctor, keys, policy, token};
-use crate::config::{Secret, Settings};
+use super::{
+    Cli, Command, Common, DbCommand, api_key, audit, banner, config, doctor, health, keys, manager, policy, token,
+};
+use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
 use crate::query::gate::STACK_BYTES;
@@ -51,19 +53,26 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
     log(&cli.common, more)?;
     let mut settings = match settings(&cli.common) {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
+        // What is wrong is what it is asked for.
+        Err(_) if matches!(cli.command, Command::Config(_)) => Settings::default(),
         read => read?,
     };
     match cli.command {
         Command::Demo { scale, listen, no_serve } => demo(settings, scale, listen, no_serve).await,
         Command::Serve { listen } => {
             settings.http.listen = listen.unwrap_or(settings.http.listen);
+            refuse_unfit(&settings)?;
             house::refuse_own_issuer(&settings)?;
+            let shutdown = CancellationToken::new();
+            on_signal(shutdown.clone());
             let listener = bind(&mut settings).await?;
             let mut watch = Progress::new(false);
-            let house = open(&settings, false, None, &mut watch).await?;
+            let Some(house) = unless(&shutdown, open(&settings, false, None, &mut watch)).await? else {
+                return Ok(ExitCode::SUCCESS);
+            };
             drop(watch);
             eprintln!("  {:<11} http://{}{}", "serving", listener.local_addr()?, settings.http.path);
-            serve(house, &settings, listener).await
+            serve(house, &settings, listener, shutdown).await
         }
         Command::Stdio { identity } => stdio(settings, &identity).await,
         Command::Token { command: None, print } => token::print(&settings, print),
@@ -94,6 +103,11 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             on_ground(&settings, async |ground| embed::run(command, &settings, ground).await).await
         }
         Command::Db(command) => db(&settings, command).await,
+        Command::Config(command) => {
+            let read = self::settings(&cli.common).ok();
+            config::run(command, &sources(&cli.common), read.as_ref())
+        }
+        Command::Health => health::run(&settings).await,
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
         Command::Compile { .. } | Command::Fetch => Ok(ExitCode::SUCCESS),
@@ -102,12 +116,17 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
 
 /// The settings, with what the command line says on top.
 fn settings(common: &Common) -> Result<Settings> {
-    let mut settings = Settings::read(common.config.as_deref())?;
+    let sources = sources(common);
+    let mut settings = match sources.settings() {
+        Ok(settings) => settings,
+        // All of it at once: whoever mends one finds the next otherwise.
+        Err(_) => bail!("the settings cannot be used:\n  {}", config::lines(&sources.problems(), &[]).join("\n  ")),
+    };
     if let Some(state) = &common.state {
         settings.state = Some(state.clone());
     }
     match common.database.as_deref() {
-        None => {}
+        None => settings.database.url = settings.database.url.take().or_else(Secret::of_postgres_variables),
         Some("embedded") => settings.database.url = None,
         Some(url) => {
             // From the environment it may have one; what was typed is there for all to read.
@@ -128,16 +147,27 @@ fn settings(common: &Common) -> Result<Settings> {
     if let Some(plugins) = &common.plugins {
         settings.plugins.directory.clone_from(plugins);
     }
-    if let Some(problem) = settings.database.pool.fault() {
-        bail!("database.pool: {problem}");
-    }
-    if let Some(problem) = settings.embedding.faults().into_iter().next() {
-        bail!("{problem}");
-    }
-    if let Some(problem) = settings.audit.fault() {
-        bail!("audit: {problem}");
+    let faults = settings.faults();
+    if !faults.is_empty() {
+        bail!("the settings cannot work:\n  {}", faults.join("\n  "));
     }
     Ok(settings)
+}
+
+fn sources(common: &Common) -> Sources {
+    Sources { file: common.config.clone(), set: common.set.clone() }
+}
+
+/// Stop at what production asks for and these settings have not.
+fn refuse_unfit(settings: &Settings) -> Result<()> {
+    let gaps = match settings.profile {
+        Profile::Production => settings.gaps(),
+        Profile::Development => Vec::new(),
+    };
+    if !gaps.is_empty() {
+        bail!("not fit for production (profile = \"production\"):\n  {}", config::lines(&[], &gaps).join("\n  "));
+    }
+    Ok(())
 }
 
 /// Whether a database URL carries a password; one that cannot be read is refused elsewhere.
@@ -208,20 +238,37 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
     // The port first: a minute of seeding for a port that is taken would be a minute lost.
     house::refuse_own_issuer(&settings)?;
     let listener = bind(&mut settings).await?;
+    let shutdown = CancellationToken::new();
+    on_signal(shutdown.clone());
     let mut watch = Progress::new(false);
-    let house = open(&settings, false, Some(scale), &mut watch).await?;
+    let Some(house) = unless(&shutdown, open(&settings, false, Some(scale), &mut watch)).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     drop(watch);
     banner::print(house.host.identity(), listener.local_addr()?, &settings)?;
     if no_serve {
         house.close().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    serve(house, &settings, listener).await
+    serve(house, &settings, listener, shutdown).await
 }
 
-async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Result<ExitCode> {
-    let shutdown = CancellationToken::new();
-    on_signal(shutdown.clone());
+/// What is being opened, unless somebody says stop before it is: the first process of a container would otherwise not
+/// hear it. What was opened by then is closed by being dropped.
+async fn unless(shutdown: &CancellationToken, opening: impl Future<Output = Result<House>>) -> Result<Option<House>> {
+    tokio::select! {
+        opened = opening => opened.map(Some),
+        () = shutdown.cancelled() => Ok(None),
+    }
+}
+
+async fn serve(
+    house: House,
+    settings: &Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<ExitCode> {
+    manager::ready();
     let admin = match &settings.http.admin {
         Some(path) => Some(mcp::admin::listen(path).with_context(|| format!("http.admin: {}", path.display()))?),
         None => None,
@@ -239,6 +286,7 @@ async fn serve(house: House, settings: &Settings, listener: TcpListener) -> Resu
         Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
         gone = house.ground().ended() => Err(gone),
     };
+    manager::stopping();
     house.close().await?;
     served?;
     Ok(ExitCode::SUCCESS)

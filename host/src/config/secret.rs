@@ -106,6 +106,23 @@ pub enum SecretError {
 }
 
 impl Secret {
+    /// A database by the variables that PostgreSQL's own container and many examples use: `POSTGRES_HOST`, and `_PORT`,
+    /// `_DB`, `_USER`, `_PASSWORD` beside it. Nothing where there is no host: the others alone mean somebody else.
+    pub fn of_postgres_variables() -> Option<Self> {
+        Self::of_parts(|name| std::env::var(format!("POSTGRES_{name}")).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// As libpq's keywords and values, where nothing in a value is anything but a value.
+    fn of_parts(part: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let host = part("HOST")?;
+        let rest = [("port", "PORT"), ("dbname", "DB"), ("user", "USER"), ("password", "PASSWORD")];
+        let rest = rest.into_iter().filter_map(|(key, name)| Some((key, part(name)?)));
+        let quoted =
+            |(key, value): (&str, String)| format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
+        let words: Vec<String> = std::iter::once(("host", host)).chain(rest).map(quoted).collect();
+        Some(Self::from(words.join(" ")))
+    }
+
     /// Fetch it. May take as long as a program may run, ten seconds, and blocks the thread meanwhile.
     ///
     /// # Errors

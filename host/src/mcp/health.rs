@@ -3,7 +3,31 @@
 use crate::call::Host;
 use crate::embedding::{Standing, State};
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// How long an answer about readiness holds, and how long finding one may take. Anybody may ask: once a second is what a
+/// database notices nothing of, and two seconds are less than any prober waits.
+const HOLDS: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether calls can be answered, looked at once a second at most however many ask.
+#[derive(Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, bool)>>);
+
+impl Readiness {
+    /// Ask, or tell what was found a moment ago.
+    pub(super) async fn of(&self, host: &Host) -> bool {
+        let mut known = self.0.lock().await;
+        if let Some((_, ready)) = known.filter(|(at, _)| at.elapsed() < HOLDS) {
+            return ready;
+        }
+        let ready = !host.database.is_refused() && matches!(timeout(PATIENCE, host.database.ready()).await, Ok(Ok(_)));
+        *known = Some((Instant::now(), ready));
+        ready
+    }
+}
 
 /// How a component is doing: `ok`, `degraded` (callers notice, and are answered) or `down`.
 fn worst(parts: &[&Value]) -> &'static str {
@@ -36,7 +60,8 @@ async fn database(host: &Host) -> Value {
         json!({ "role": lane.role, "open": lane.open, "idle": lane.idle, "made": lane.made, "broken": lane.broken })
     });
     json!({
-        "status": if ready.is_ok() { "ok" } else { "down" },
+        "status": if ready.is_ok() && !host.database.is_refused() { "ok" } else { "down" },
+        "unsafe": host.database.is_refused(),
         "ms": took,
         "server": ready.as_ref().ok().map(|ready| &ready.server_version),
         "schema": ready.as_ref().ok().map(|ready| ready.schema_version),

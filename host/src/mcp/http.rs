@@ -15,6 +15,7 @@ use self::challenge::{Challenge, WELL_KNOWN, metadata_path};
 use self::envelope::Envelope;
 use self::refusal::Refusal;
 use super::answer;
+use super::health::Readiness;
 use crate::audit::{Event, List, Short, Who};
 use crate::call::Host;
 use crate::config::Http;
@@ -27,7 +28,7 @@ use axum::serve::{ListenerExt, TapIo};
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub async fn run(
         ),
         host,
         settings,
+        readiness: Readiness::default(),
     });
     let in_flight = Arc::clone(&door.in_flight);
     let drain = async {
@@ -102,6 +104,7 @@ struct Door {
     callers: Callers,
     challenge: Challenge,
     in_flight: Arc<Semaphore>,
+    readiness: Readiness,
 }
 
 fn router(door: Arc<Door>) -> Router {
@@ -118,6 +121,7 @@ fn router(door: Arc<Door>) -> Router {
     router
         .route("/", get(move || std::future::ready(greeting.clone())))
         .route("/health/live", get(|| std::future::ready("live\n")))
+        .route("/health/ready", get(ready))
         .route(&door.settings.path, any(endpoint))
         .fallback(|State(door): State<Arc<Door>>| std::future::ready(Refusal::no_such_path(&door.settings.path)))
         .with_state(door)
@@ -129,6 +133,14 @@ async fn about(State(door): State<Arc<Door>>) -> Response {
     match door.challenge.document() {
         Some(document) => ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(document)).into_response(),
         None => Refusal::no_such_path(&door.settings.path).into_response(),
+    }
+}
+
+/// Whether calls can be answered now: for whoever sends callers here. Anybody may ask, so it says no more.
+async fn ready(State(door): State<Arc<Door>>) -> Response {
+    match door.readiness.of(&door.host).await {
+        true => "ready\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
     }
 }
 

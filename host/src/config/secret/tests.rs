@@ -126,3 +126,27 @@ fn who_may_read_a_file_decides() {
         assert_eq!(owned(Path::new(place), owner), want, "{place} of {owner}");
     }
 }
+
+#[test]
+fn variables_of_examples_name_a_database() {
+    #[track_caller]
+    fn check(given: &[(&str, &str)], want: Option<(&str, &str, &str)>) {
+        let part = |name: &str| given.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let found = Secret::of_parts(part).map(|secret| secret.resolve().unwrap());
+        let config = found.map(|text| text.expose_secret().parse::<tokio_postgres::Config>().unwrap());
+        let read = config.as_ref().map(|config| {
+            let password = config.get_password().map(|bytes| std::str::from_utf8(bytes).unwrap());
+            (
+                config.get_user().unwrap_or_default(),
+                config.get_dbname().unwrap_or_default(),
+                password.unwrap_or_default(),
+            )
+        });
+        assert_eq!(read, want, "{given:?}");
+    }
+    check(&[], None);
+    check(&[("PASSWORD", "somebody else's")], None);
+    check(&[("HOST", "db")], Some(("", "", "")));
+    let all = [("HOST", "db"), ("PORT", "5433"), ("DB", "zava"), ("USER", "store"), ("PASSWORD", r"it's \ 'x' port=1")];
+    check(&all, Some(("store", "zava", r"it's \ 'x' port=1")));
+}
