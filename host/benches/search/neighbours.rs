@@ -111,7 +111,7 @@ async fn fill(admin: &Client, base: &[Vec<f32>], rows: u32) -> f64 {
            SELECT t.id, v.id, 1 FROM rowhouse.tenants_directory AS t CROSS JOIN bench.vectors AS v
            WHERE abs(hashtext(t.id::text || v.id::text)) % 10 = 0;
          CALL rowhouse.share('bench.vectors'); CALL rowhouse.protect('bench.stock', 'store');
-         SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2";
+         SET maintenance_work_mem = '2GB'; SET max_parallel_maintenance_workers = 2";
     admin.batch_execute(rest).await.expect("stock");
     let began = Instant::now();
     // As `rowhouse_migrations` builds them.

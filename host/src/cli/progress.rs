@@ -44,8 +44,9 @@ impl Progress {
         }
         if self.bar.as_ref().is_none_or(|(current, _)| current != name) {
             self.clear();
-            let style =
-                ProgressStyle::with_template("  {prefix:<11} [{bar:24}] {msg} {human_pos} / {human_len}  {eta}");
+            let style = ProgressStyle::with_template(
+                "  {prefix:<11} [{bar:24}] {msg} {human_pos} / {human_len}  {per_sec}  {eta}",
+            );
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             bar.set_style(style.expect("the template is a constant").progress_chars("=> "));
             bar.set_prefix(name.to_owned());

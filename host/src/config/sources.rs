@@ -87,7 +87,18 @@ impl Sources {
         let figment = self.figment();
         let mut tree: Dict = match figment.extract() {
             Ok(tree) => tree,
-            Err(error) => return error.into_iter().map(|error| problem(&figment, None, &error)).collect(),
+            Err(error) => {
+                // A file that is no TOML: its parser shows the line, which may hold a secret.
+                let file = self.file.clone().unwrap_or_else(|| PathBuf::from("rowhouse.toml"));
+                let told = |error: figment::Error| {
+                    let mut found = problem(&figment, None, &error);
+                    let lines = found.what.lines().filter(|line| !line.contains('|')).map(str::trim);
+                    found.what = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(": ");
+                    let origin = if found.origin.is_empty() { file.display().to_string() } else { found.origin };
+                    Problem { key: origin.clone(), origin: String::new(), ..found }
+                };
+                return error.into_iter().map(told).collect();
+            }
         };
         let mut found = Vec::new();
         while found.len() < MOST {
@@ -314,6 +325,13 @@ mod tests {
         let wrong = "[database]\nurl = 5\nharden = 'swordfish'\n[embedding.models.x]\nprovider = 'swordfish'";
         let (_dir, sources) = self::sources(wrong, &[]);
         assert!(!format!("{:?}", sources.problems()).contains("swordfish"), "{:?}", sources.problems());
+        let (_dir, sources) = self::sources("[database]\nurl = postgres://u:swordfish@h/d", &[]);
+        let [found] = &sources.problems()[..] else { panic!("{:?}", sources.problems()) };
+        assert!(
+            found.key.ends_with("rowhouse.toml") && found.what.starts_with("TOML parse error at line 2"),
+            "{found:?}"
+        );
+        assert!(!found.what.contains("swordfish"), "{found:?}");
     }
 
     #[test]

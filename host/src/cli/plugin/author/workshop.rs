@@ -57,6 +57,8 @@ fn settings(base: &Settings, directory: &Path) -> Settings {
     // An author knocks as fast as they like.
     (settings.traffic.principal, settings.traffic.tenant) = (None, None);
     settings.http.listen = base.http.listen;
+    // A model some machines have and others have not would make answers differ, too.
+    settings.embedding.model = "none".to_owned();
     settings
 }
 
