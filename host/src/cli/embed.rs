@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio_postgres::Client;
 
 #[derive(Subcommand)]
@@ -140,7 +140,7 @@ async fn fill(settings: &Settings, ground: &Ground, admin: &Client, model: &Mode
         );
     }
     let mut watch = Progress::new(false);
-    let budget = Duration::from_millis(settings.embedding.backfill_ms);
+    let budget = settings.embedding.backfill_patience();
     let mut on = |at: backfill::Progress<'_>| watch.count(at.source, at.what, at.done, at.total);
     Ok(backfill::all(admin, Some(&ground.admin().await?), model, budget, &mut on).await?)
 }

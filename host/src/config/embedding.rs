@@ -248,6 +248,11 @@ impl Embedding {
         Duration::from_millis(self.query_ms)
     }
 
+    /// How long one lot of a backfill may take.
+    pub fn backfill_patience(&self) -> Duration {
+        Duration::from_millis(self.backfill_ms)
+    }
+
     /// What cannot work, a line each.
     pub fn faults(&self) -> Vec<String> {
         let mut found: Vec<String> =

@@ -137,7 +137,7 @@ async fn make_first(embeddings: &Embeddings, admin: &Config, model: &Arc<Model>)
     };
     told(Progress { source: "", what: "starting", done: 0, total: 0 });
     let Some(client) = alone(admin).await? else { return Ok(()) };
-    let budget = Duration::from_millis(embeddings.settings().backfill_ms);
+    let budget = embeddings.settings().backfill_patience();
     let mut told = told;
     let report = backfill::all(&client, None, model, budget, &mut told).await?;
     activate(&client, model).await?;
@@ -149,7 +149,7 @@ async fn make_first(embeddings: &Embeddings, admin: &Config, model: &Arc<Model>)
 /// What changed, or where `sweep` says so whatever is not as it should be. Whether everything was looked at.
 async fn keep_up(embeddings: &Embeddings, admin: &Config, model: &Model, sweep: bool) -> Result<bool> {
     let Some(client) = alone(admin).await? else { return Ok(false) };
-    let budget = Duration::from_millis(embeddings.settings().backfill_ms);
+    let budget = embeddings.settings().backfill_patience();
     let report = match sweep {
         true => backfill::all(&client, None, model, budget, &mut |_| ()).await?,
         false => backfill::queued(&client, model, budget).await?,
@@ -204,7 +204,7 @@ impl Ground {
             }
         };
         let mut on = |at: Progress<'_>| watch.count("vectors", at.what, at.done, at.total);
-        let (budget, second) = (Duration::from_millis(settings.embedding.backfill_ms), self.admin().await?);
+        let (budget, second) = (settings.embedding.backfill_patience(), self.admin().await?);
         let report: Report = match backfill::all(&admin, Some(&second), &model, budget, &mut on).await {
             Err(backfill::Stopped::Model(why)) => {
                 watch.step("vectors", &format!("not all, search answers by words: {why}"));
