@@ -16,6 +16,12 @@ world tools { export rowhouse:plugin/tools@0.1.0; }
 world prompts { export rowhouse:plugin/tools@0.1.0; export rowhouse:plugin/prompts@0.1.0; }
 world resources { export rowhouse:plugin/tools@0.1.0; export rowhouse:plugin/resources@0.1.0; }
 world dialogue { export rowhouse:plugin/tools@0.1.0; export rowhouse:plugin/dialogue@0.1.0; }
+world prompt-dialogue {
+    export rowhouse:plugin/tools@0.1.0;
+    export rowhouse:plugin/prompts@0.1.0;
+    export rowhouse:plugin/dialogue@0.1.0;
+    export rowhouse:plugin/prompt-dialogue@0.1.0;
+}
 world views { export rowhouse:plugin/tools@0.1.0; export rowhouse:plugin/views@0.1.0; }
 ";
 

@@ -1,7 +1,7 @@
-//! Tools that ask the user back before they answer.
+//! Tools that ask the user back before they answer, and prompts that do before they are filled in.
 //!
-//! A tool that takes [`&mut Dialogue`](Dialogue) is written as if it could wait: it asks, `?`, and goes on with the
-//! reply. In truth a question ends the round; when the reply is there the tool runs again from its beginning, in a
+//! What takes [`&mut Dialogue`](Dialogue) is written as if it could wait: it asks, `?`, and goes on with the
+//! reply. In truth a question ends the round; when the reply is there it runs again from its beginning, in a
 //! fresh instance, and gets at once the replies it has had before. So whatever stands before a question is done again
 //! in the next round (a statement is run again), and questions must come in the same order each time.
 

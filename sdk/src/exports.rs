@@ -4,7 +4,7 @@ use crate::{
     answer::Answer,
     bindings::exports::rowhouse::plugin::{
         dialogue::{Outcome, Round},
-        prompts, resources,
+        prompt_dialogue, prompts, resources,
         tools::{self, PluginInfo, ToolError},
         views,
     },
@@ -52,9 +52,27 @@ pub fn describe_prompts<P: Plugin>() -> Vec<prompts::Prompt> {
 /// `prompts.get`
 ///
 /// # Errors
-/// The prompt's.
+/// The prompt's; or that it asks, where nobody can be asked.
 pub fn get<P: Plugin>(name: &str, arguments: &[(String, String)]) -> Result<prompts::Filled> {
-    Ok(plugin::get::<P>(name, arguments)?.into())
+    match plugin::get::<P>(name, arguments, Dialogue::default())? {
+        Ended::Done(filled) => Ok(filled.into()),
+        Ended::Asks(question, _) => Err(Error::Asking(question).into()),
+    }
+}
+
+/// `prompt-dialogue.get`
+///
+/// # Errors
+/// The prompt's.
+pub fn prompt_round<P: Plugin>(
+    name: &str,
+    arguments: &[(String, String)],
+    round: Round,
+) -> Result<prompt_dialogue::Outcome> {
+    match plugin::get::<P>(name, arguments, Dialogue::resume(&round)?)? {
+        Ended::Done(filled) => Ok(prompt_dialogue::Outcome::Done(filled.into())),
+        Ended::Asks(question, dialogue) => Ok(prompt_dialogue::Outcome::Ask(dialogue.ask_with(question))),
+    }
 }
 
 /// `prompts.complete`

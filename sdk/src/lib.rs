@@ -157,7 +157,8 @@ pub use rowhouse_plugin_macros::tool;
 /// ```
 ///
 /// As with [`tool`](macro@tool), the doc comment is the description and the struct's fields are the arguments; they are texts. A
-/// completing function may give all there is: what does not begin as the caller's text does is left out.
+/// completing function may give all there is: what does not begin as the caller's text does is left out. A parameter
+/// `&mut Dialogue` makes it a prompt that asks the user back: see [`Dialogue`].
 pub use rowhouse_plugin_macros::prompt;
 
 /// Makes a function a resource: a document that a client reads by its URI. With variables in the URI, many.
@@ -188,12 +189,15 @@ pub use rowhouse_plugin_macros::resource;
 /// # /// A.
 /// # #[prompt] fn monthly_review() -> String { String::new() }
 /// # /// A.
+/// # #[prompt] fn order_letter(_: &mut Dialogue) -> String { String::new() }
+/// # /// A.
 /// # #[resource(uri = "ui://stock/low", mime_type = "text/html;profile=mcp-app")] fn low_view() -> String { String::new() }
 /// plugin! {
 ///     name: "stock",                    // the file has this name, too; else the crate's
 ///     tools: [low_stock],
 ///     dialogues: [draft_order],         // tools that take `&mut Dialogue`
 ///     prompts: [monthly_review],
+///     prompt_dialogues: [order_letter], // prompts that take `&mut Dialogue`
 ///     resources: [low_view],
 ///     views: [low_stock => low_view],   // which `ui://` resource shows which tool's answers
 /// }
@@ -264,6 +268,6 @@ pub mod __private {
                     include_bytes!(concat!(env!("OUT_DIR"), "/", $file, ".world"));
             )*};
         }
-        worlds!(TOOLS "tools" PROMPTS "prompts" RESOURCES "resources" DIALOGUE "dialogue" VIEWS "views");
+        worlds!(TOOLS "tools" PROMPTS "prompts" RESOURCES "resources" DIALOGUE "dialogue" PROMPT_DIALOGUE "prompt-dialogue" VIEWS "views");
     }
 }

@@ -63,11 +63,21 @@ pub(crate) fn title(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// How a round of a call ends.
+/// How a round ends: of a call, or of filling in a prompt.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    Done(Answer),
+pub(crate) enum Ended<T> {
+    Done(T),
     Asks(Question, Dialogue),
+}
+
+impl<T> Ended<T> {
+    fn of(outcome: Result<T>, dialogue: Dialogue) -> Result<Self> {
+        match outcome {
+            Ok(done) => Ok(Ended::Done(done)),
+            Err(Error::Asking(question)) => Ok(Ended::Asks(question, dialogue)),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 pub(crate) fn describe<P: Plugin>() -> tools::PluginInfo {
@@ -78,15 +88,12 @@ pub(crate) fn describe<P: Plugin>() -> tools::PluginInfo {
     }
 }
 
-pub(crate) fn call<P: Plugin>(name: &str, arguments: &str, mut dialogue: Dialogue) -> Result<Ended> {
+pub(crate) fn call<P: Plugin>(name: &str, arguments: &str, mut dialogue: Dialogue) -> Result<Ended<Answer>> {
     let tools = P::tools();
     let tool = tools.iter().find(|tool| tool.description.name == name);
     let tool = tool.ok_or_else(|| Error::not_found(format!("there is no tool `{name}`")))?;
-    match tool.call(arguments, &mut dialogue) {
-        Ok(answer) => Ok(Ended::Done(answer)),
-        Err(Error::Asking(question)) => Ok(Ended::Asks(question, dialogue)),
-        Err(error) => Err(error),
-    }
+    let outcome = tool.call(arguments, &mut dialogue);
+    Ended::of(outcome, dialogue)
 }
 
 pub(crate) fn describe_prompts<P: Plugin>() -> Vec<prompts::Prompt> {
@@ -98,8 +105,13 @@ fn prompt<P: Plugin>(name: &str) -> Result<prompt::Entry> {
     found.ok_or_else(|| Error::not_found(format!("there is no prompt `{name}`")))
 }
 
-pub(crate) fn get<P: Plugin>(name: &str, arguments: &[(String, String)]) -> Result<prompt::Filled> {
-    (prompt::<P>(name)?.get)(arguments)
+pub(crate) fn get<P: Plugin>(
+    name: &str,
+    arguments: &[(String, String)],
+    mut dialogue: Dialogue,
+) -> Result<Ended<prompt::Filled>> {
+    let outcome = prompt::<P>(name)?.get(arguments, &mut dialogue);
+    Ended::of(outcome, dialogue)
 }
 
 pub(crate) fn complete_argument<P: Plugin>(

@@ -8,6 +8,7 @@ pub use crate::bindings::exports::rowhouse::plugin::prompts::Role;
 use crate::{
     answer::{self, Part},
     bindings::exports::rowhouse::plugin::prompts as wit,
+    dialogue::Dialogue,
     error::Result,
     plugin::Given,
 };
@@ -31,17 +32,37 @@ pub trait Prompt {
     /// What callers are told.
     fn describe() -> Description;
 
-    /// Fill it in.
-    ///
-    /// # Errors
-    /// The prompt's.
-    fn get(arguments: &[(String, String)]) -> Result<Filled>;
-
     /// Values an argument could have.
     ///
     /// # Errors
     /// The completing function's.
     fn complete(argument: &str, value: &str, given: &Given<'_>) -> Result<Vec<String>>;
+}
+
+/// A prompt that is filled in at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plain prompt",
+    note = "its function needs #[prompt]; one that takes `&mut Dialogue` belongs under `prompt_dialogues: [...]`"
+)]
+pub trait PlainPrompt: Prompt {
+    /// Fill it in.
+    ///
+    /// # Errors
+    /// The prompt's.
+    fn get(arguments: &[(String, String)]) -> Result<Filled>;
+}
+
+/// A prompt that may ask the user back: one that takes [`&mut Dialogue`](Dialogue).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not ask",
+    note = "its function needs #[prompt] and a parameter `&mut Dialogue`; others belong under `prompts: [...]`"
+)]
+pub trait AskingPrompt: Prompt {
+    /// Fill it in, as far as the dialogue has come.
+    ///
+    /// # Errors
+    /// The prompt's.
+    fn get(arguments: &[(String, String)], dialogue: &mut Dialogue) -> Result<Filled>;
 }
 
 /// A prompt, filled in.
@@ -116,15 +137,37 @@ impl IntoPrompt for String {
 pub struct Entry {
     /// What callers are told.
     pub description: Description,
-    pub(crate) get: fn(&[(String, String)]) -> Result<Filled>,
+    get: Get,
     pub(crate) complete: fn(&str, &str, &Given<'_>) -> Result<Vec<String>>,
 }
 
+/// Arguments, by name.
+type Texts = [(String, String)];
+
+#[derive(Clone, Copy, Debug)]
+enum Get {
+    Plain(fn(&Texts) -> Result<Filled>),
+    Asking(fn(&Texts, &mut Dialogue) -> Result<Filled>),
+}
+
 impl Entry {
-    /// The prompt of a function.
+    /// One that is filled in at once.
     #[must_use]
-    pub fn of<P: Prompt>() -> Entry {
-        Entry { description: P::describe(), get: P::get, complete: P::complete }
+    pub fn plain<P: PlainPrompt>() -> Entry {
+        Entry { description: P::describe(), get: Get::Plain(P::get), complete: P::complete }
+    }
+
+    /// One that may ask.
+    #[must_use]
+    pub fn asking<P: AskingPrompt>() -> Entry {
+        Entry { description: P::describe(), get: Get::Asking(P::get), complete: P::complete }
+    }
+
+    pub(crate) fn get(&self, arguments: &[(String, String)], dialogue: &mut Dialogue) -> Result<Filled> {
+        match self.get {
+            Get::Plain(get) => get(arguments),
+            Get::Asking(get) => get(arguments, dialogue),
+        }
     }
 
     pub(crate) fn describe(&self) -> wit::Prompt {

@@ -209,22 +209,30 @@ impl<P: Plugin> Host<P> {
         arguments: JsonValue,
         mut reply: impl FnMut(&Question) -> JsonValue,
     ) -> Result<Outcome> {
-        use crate::bindings::exports::rowhouse::plugin::dialogue::{Reply, Round};
-
         let description = plugin::describe::<P>();
         let tool = description.tools.iter().find(|tool| tool.name == name);
         let tool = tool.ok_or_else(|| Error::not_found(format!("there is no tool `{name}`")))?;
         check::arguments(tool, &arguments)?;
+        let arguments = arguments.to_string();
+        let answer = self.rounds(|dialogue| plugin::call::<P>(name, &arguments, dialogue), &mut reply)?;
+        let outcome = Outcome::of(answer);
+        check::answer(tool, &outcome);
+        Ok(outcome)
+    }
+
+    /// Round after round, each an instance of its own: only the state goes on.
+    fn rounds<T>(
+        &self,
+        run: impl Fn(Dialogue) -> Result<Ended<T>>,
+        reply: &mut dyn FnMut(&Question) -> JsonValue,
+    ) -> Result<T> {
+        use crate::bindings::exports::rowhouse::plugin::dialogue::{Reply, Round};
+
         let mut round = Round { state: None, replies: Vec::new() };
         loop {
-            // Each round is an instance of its own: only the state goes on.
             let dialogue = Dialogue::resume(&round)?;
-            match self.run(|| plugin::call::<P>(name, &arguments.to_string(), dialogue))? {
-                Ended::Done(answer) => {
-                    let outcome = Outcome::of(answer);
-                    check::answer(tool, &outcome);
-                    return Ok(outcome);
-                }
+            match self.run(|| run(dialogue))? {
+                Ended::Done(done) => return Ok(done),
                 Ended::Asks(question, dialogue) => {
                     let answer = Reply { id: question.id.clone(), result: reply(&question).to_string() };
                     round = Round { state: dialogue.ask_with(question).state, replies: vec![answer] };
@@ -237,8 +245,25 @@ impl<P: Plugin> Host<P> {
     ///
     /// # Errors
     /// The prompt's.
+    ///
+    /// # Panics
+    /// It asks the user, which [`converse_prompt`](Self::converse_prompt) is for.
     pub fn prompt(&self, name: &str, arguments: &[(&str, &str)]) -> Result<Filled> {
-        self.run(|| plugin::get::<P>(name, &owned(arguments)))
+        self.converse_prompt(name, arguments, |question| panic!("`{name}` asks: {question:?}"))
+    }
+
+    /// Fill in a prompt that asks the user back; `reply` gives the result of each question, as MCP has it.
+    ///
+    /// # Errors
+    /// The prompt's.
+    pub fn converse_prompt(
+        &self,
+        name: &str,
+        arguments: &[(&str, &str)],
+        mut reply: impl FnMut(&Question) -> JsonValue,
+    ) -> Result<Filled> {
+        let arguments = owned(arguments);
+        self.rounds(|dialogue| plugin::get::<P>(name, &arguments, dialogue), &mut reply)
     }
 
     /// Complete an argument of a prompt.

@@ -103,6 +103,13 @@ fn review(Review { store, month }: Review) -> Vec<Message> {
     vec![Message::user(format!("Review {month}.")), Message::assistant(format!("Of {}?", store.unwrap_or_default()))]
 }
 
+/// Writes to a supplier.
+#[prompt]
+fn order_letter(Review { month, .. }: Review, dialogue: &mut Dialogue) -> Result<String> {
+    let Form { units } = dialogue.form("How many?")?.accepted()?;
+    Ok(format!("Order {units} in {month}."))
+}
+
 fn stores(_begun: &str, given: &Given<'_>) -> Result<Vec<String>> {
     assert_eq!(given.get("store"), None);
     Ok(["Seattle", "Spokane", "Tacoma"].map(str::to_owned).to_vec())
@@ -125,6 +132,7 @@ plugin! {
     tools: [count_products, dot],
     dialogues: [draft_order, summed_up],
     prompts: [review],
+    prompt_dialogues: [order_letter],
     resources: [report, dot_view],
     views: [dot => dot_view],
 }
@@ -242,6 +250,22 @@ fn a_tool_that_asks_goes_on_where_it_was() {
         let error = host.converse("draft_order", json!({ "category": "Paint" }), |_| reply.clone()).expect_err(word);
         assert!(error.to_string().contains(word), "{error}");
     }
+}
+
+#[test]
+fn a_prompt_that_asks_goes_on_where_it_was() {
+    let host = testing::host::<Plugin>();
+    let fill = |reply: serde_json::Value| {
+        host.converse_prompt("order_letter", &[("month", "2026-01-31")], |question| {
+            assert_eq!((question.id.as_str(), question.kind), ("q0", Kind::Elicitation));
+            reply.clone()
+        })
+    };
+    let filled = fill(json!({ "action": "accept", "content": { "units": 5 } })).expect("filled in");
+    assert_eq!(filled.messages, [Message::user("Order 5 in 2026-01-31.".to_owned())]);
+    let error = fill(json!({ "action": "decline" })).expect_err("declined").to_string();
+    assert!(error.contains("declined"), "{error}");
+    assert!(host.prompt("review", &[("month", "2026-01-31")]).is_ok(), "the others ask nothing");
 }
 
 #[test]

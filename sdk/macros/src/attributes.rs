@@ -103,6 +103,34 @@ pub(crate) fn plain(function: &ItemFn, what: &str) -> Result<String> {
     Ok(description)
 }
 
+/// What a function takes: its struct of arguments, and whether it asks.
+pub(crate) struct Parameters<'a> {
+    pub(crate) arguments: Option<&'a Type>,
+    pub(crate) asks: bool,
+    /// What it is called with, in its own order.
+    pub(crate) passed: Vec<TokenStream>,
+}
+
+/// Read the parameters of a tool or prompt. `reader` makes the struct of what the host sends; `rule` is what is said of
+/// anything else.
+pub(crate) fn parameters<'a>(function: &'a ItemFn, reader: &TokenStream, rule: &str) -> Result<Parameters<'a>> {
+    let mut found = Parameters { arguments: None, asks: false, passed: Vec::new() };
+    for one in &function.sig.inputs {
+        match parameter(one)? {
+            Type::Reference(_) if !found.asks => {
+                found.asks = true;
+                found.passed.push(quote!(dialogue));
+            }
+            ty if found.arguments.is_none() && !matches!(ty, Type::Reference(_)) => {
+                found.arguments = Some(ty);
+                found.passed.push(quote!(::rowhouse_plugin::__private::#reader::<#ty>(arguments)?));
+            }
+            _ => return Err(Error::new_spanned(one, rule)),
+        }
+    }
+    Ok(found)
+}
+
 /// The type of a parameter.
 pub(crate) fn parameter(argument: &FnArg) -> Result<&Type> {
     match argument {

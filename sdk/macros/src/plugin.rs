@@ -14,6 +14,7 @@ struct Plugin {
     tools: Vec<Path>,
     dialogues: Vec<Path>,
     prompts: Vec<Path>,
+    prompt_dialogues: Vec<Path>,
     resources: Vec<Path>,
     views: Vec<View>,
 }
@@ -48,12 +49,13 @@ impl Parse for Plugin {
                 "tools" => plugin.tools = list(input)?,
                 "dialogues" => plugin.dialogues = list(input)?,
                 "prompts" => plugin.prompts = list(input)?,
+                "prompt_dialogues" => plugin.prompt_dialogues = list(input)?,
                 "resources" => plugin.resources = list(input)?,
                 "views" => plugin.views = list(input)?,
                 _ => {
                     return Err(Error::new(
                         key.span(),
-                        "a plugin has `name`, `tools`, `dialogues`, `prompts`, `resources` and `views`",
+                        "a plugin has `name`, `tools`, `dialogues`, `prompts`, `prompt_dialogues`, `resources` and `views`",
                     ));
                 }
             }
@@ -69,15 +71,17 @@ impl Parse for Plugin {
 }
 
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
-    let Plugin { name, tools, dialogues, prompts, resources, views } = syn::parse2(input)?;
+    let Plugin { name, tools, dialogues, prompts, prompt_dialogues, resources, views } = syn::parse2(input)?;
     let name = name.map_or_else(|| quote!(::core::env!("CARGO_PKG_NAME")), |name| quote!(#name));
     let views = views.iter().map(|View { tool, resource }| quote!(::rowhouse_plugin::View::of::<#tool, #resource>()));
     let shows = views.len() > 0;
     let exports = exports(&[
         ("tools", true),
-        ("prompts", !prompts.is_empty()),
+        ("prompts", !prompts.is_empty() || !prompt_dialogues.is_empty()),
         ("resources", !resources.is_empty()),
-        ("dialogue", !dialogues.is_empty()),
+        // The types of a prompt's rounds are those of a tool's.
+        ("dialogue", !dialogues.is_empty() || !prompt_dialogues.is_empty()),
+        ("prompt_dialogue", !prompt_dialogues.is_empty()),
         ("views", shows),
     ]);
     Ok(quote! {
@@ -97,7 +101,10 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             }
 
             fn prompts() -> ::std::vec::Vec<::rowhouse_plugin::prompt::Entry> {
-                ::std::vec![#(::rowhouse_plugin::prompt::Entry::of::<#prompts>()),*]
+                ::std::vec![
+                    #(::rowhouse_plugin::prompt::Entry::plain::<#prompts>(),)*
+                    #(::rowhouse_plugin::prompt::Entry::asking::<#prompt_dialogues>(),)*
+                ]
             }
 
             fn resources() -> ::std::vec::Vec<::rowhouse_plugin::resource::Entry> {
@@ -189,6 +196,13 @@ fn guest(interface: &str) -> TokenStream {
                 name: #text, arguments: #text, round: #types::dialogue::Round,
             ) -> ::core::result::Result<#types::dialogue::Outcome, #error> {
                 #to::round::<Plugin>(&name, &arguments, round)
+            }
+        },
+        "prompt_dialogue" => quote! {
+            fn get(
+                name: #text, arguments: #given, round: #types::dialogue::Round,
+            ) -> ::core::result::Result<#types::prompt_dialogue::Outcome, #error> {
+                #to::prompt_round::<Plugin>(&name, &arguments, round)
             }
         },
         _ => quote! {

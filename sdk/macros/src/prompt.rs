@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, ItemFn, Result, parse::Parser as _};
+use syn::{ItemFn, Result, parse::Parser as _};
 
-use crate::attributes;
+use crate::attributes::{self, Parameters};
 
 pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let function: ItemFn = syn::parse2(item)?;
@@ -23,15 +23,17 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<Token
     .parse2(attributes)?;
     let title = title.unwrap_or_else(|| attributes::title_of(&name));
 
+    let Parameters { arguments, asks, passed } = attributes::parameters(
+        &function,
+        &quote!(texts),
+        "a prompt takes one struct of arguments, and `&mut Dialogue` where it asks the user back",
+    )?;
     let none = syn::parse_quote!(::rowhouse_plugin::tool::NoArguments);
-    let mut parameters = function.sig.inputs.iter();
-    let (arguments, passed) = match (parameters.next(), parameters.next()) {
-        (None, _) => (&none, quote!()),
-        (Some(one), None) => {
-            let ty = attributes::parameter(one)?;
-            (ty, quote!(::rowhouse_plugin::__private::texts::<#ty>(arguments)?))
-        }
-        (_, Some(second)) => return Err(Error::new_spanned(second, "a prompt takes one struct of arguments")),
+    let arguments = arguments.unwrap_or(&none);
+    let (kind, dialogue) = if asks {
+        (quote!(AskingPrompt), quote!(, dialogue: &mut ::rowhouse_plugin::dialogue::Dialogue))
+    } else {
+        (quote!(PlainPrompt), quote!())
     };
     let (carrier, ident) = (attributes::carrier(&function), &function.sig.ident);
     let arms = attributes::completion_arms(&completions);
@@ -50,13 +52,6 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<Token
                 }
             }
 
-            fn get(
-                arguments: &[(::std::string::String, ::std::string::String)],
-            ) -> ::rowhouse_plugin::Result<::rowhouse_plugin::prompt::Filled> {
-                let _ = arguments;
-                ::rowhouse_plugin::prompt::IntoPrompt::into_prompt(#ident(#passed))
-            }
-
             fn complete(
                 argument: &str,
                 value: &str,
@@ -67,6 +62,15 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<Token
                     #arms
                     _ => ::rowhouse_plugin::Result::Ok(::std::vec::Vec::new()),
                 }
+            }
+        }
+
+        impl ::rowhouse_plugin::prompt::#kind for #ident {
+            fn get(
+                arguments: &[(::std::string::String, ::std::string::String)] #dialogue
+            ) -> ::rowhouse_plugin::Result<::rowhouse_plugin::prompt::Filled> {
+                let _ = arguments;
+                ::rowhouse_plugin::prompt::IntoPrompt::into_prompt(#ident(#(#passed),*))
             }
         }
     })

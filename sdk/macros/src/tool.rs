@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Error, ItemFn, Result, ReturnType, Type, parse::Parser as _};
 
-use crate::attributes;
+use crate::attributes::{self, Parameters};
 
 pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let function: ItemFn = syn::parse2(item)?;
@@ -32,25 +32,11 @@ pub(crate) fn expand(attributes: TokenStream, item: TokenStream) -> Result<Token
     .parse2(attributes)?;
     let title = title.unwrap_or_else(|| attributes::title_of(&name));
 
-    let (mut arguments, mut asks, mut passed) = (None, false, Vec::new());
-    for parameter in &function.sig.inputs {
-        match attributes::parameter(parameter)? {
-            Type::Reference(_) if !asks => {
-                asks = true;
-                passed.push(quote!(dialogue));
-            }
-            ty if arguments.is_none() && !matches!(ty, Type::Reference(_)) => {
-                arguments = Some(ty);
-                passed.push(quote!(::rowhouse_plugin::__private::arguments::<#ty>(arguments)?));
-            }
-            _ => {
-                return Err(Error::new_spanned(
-                    parameter,
-                    "a tool takes one struct of arguments, and `&mut Dialogue` where it asks the user back",
-                ));
-            }
-        }
-    }
+    let Parameters { arguments, asks, passed } = attributes::parameters(
+        &function,
+        &quote!(arguments),
+        "a tool takes one struct of arguments, and `&mut Dialogue` where it asks the user back",
+    )?;
     let none = syn::parse_quote!(::rowhouse_plugin::tool::NoArguments);
     let arguments = arguments.unwrap_or(&none);
     let answer: Type = match &function.sig.output {
