@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// References remembered, those asked for last: more than a host has plugins, and at 32 MiB each a disk still holds them.
+const NOTES: usize = 64;
+
+/// How long a component may lie here without a reference that names it: longer than a pull takes, which writes the
+/// component first.
+const UNNAMED: Duration = Duration::from_secs(3_600);
 
 /// What a reference was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +100,80 @@ impl Store {
         let path = self.note(of);
         let text = serde_json::to_vec(record).map_err(|e| Failure::here(path.display(), e))?;
         disk::write(&path, &text, 0o600).map_err(|e| Failure::here(path.display(), e))?;
+        self.tidy();
         Ok(())
+    }
+
+    /// Forget what was asked for longest ago, and components that no reference names any more. What cannot be removed now
+    /// is the next pull's to remove.
+    fn tidy(&self) {
+        let files = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let (mut notes, mut components) = (Vec::new(), Vec::new());
+        for (path, written) in files.filter_map(|file| Some((file.path(), file.metadata().ok()?.modified().ok()?))) {
+            match path.extension().and_then(|ending| ending.to_str()) {
+                Some("json") => notes.push((written, path)),
+                Some("wasm") => components.push((written, path)),
+                _ => {}
+            }
+        }
+        notes.sort_by(|a, b| b.cmp(a));
+        notes.drain(NOTES.min(notes.len())..).for_each(|(_, path)| drop(fs::remove_file(path)));
+        let read = |path: &PathBuf| serde_json::from_str::<Record>(&fs::read_to_string(path).ok()?).ok();
+        let named: Vec<_> = notes.iter().filter_map(|(_, path)| Some(self.place(&read(path)?.component))).collect();
+        let over = |written: &SystemTime| written.elapsed().is_ok_and(|age| age >= UNNAMED);
+        let gone = components.into_iter().filter(|(written, path)| over(written) && !named.contains(path));
+        gone.for_each(|(_, path)| drop(fs::remove_file(path)));
     }
 
     fn note(&self, of: &Reference) -> PathBuf {
         self.directory.join(format!("{}.json", Digest::of(of.to_string().as_bytes()).hex()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_reference_names_any_more_is_removed_in_time() {
+        let state = tempfile::tempdir().expect("a directory");
+        let store = Store::open(state.path()).expect("made");
+        let lay = |bytes: &[u8], age: Duration| {
+            let place = store.place(&Digest::of(bytes));
+            fs::write(&place, bytes).expect("written");
+            let file = fs::File::options().write(true).open(&place).expect("opened");
+            file.set_modified(SystemTime::now() - age).expect("aged");
+            place
+        };
+        let remember = |tag: &str, bytes: &[u8]| {
+            let reference =
+                Reference::read(&format!("oci://registry.example.com/tools/sales:{tag}")).expect("a reference");
+            let record = Record {
+                reference: reference.to_string(),
+                manifest: Digest::of(b"manifest"),
+                component: Digest::of(bytes),
+                signature: None,
+                version: None,
+            };
+            store.remember(&reference, &record).expect("remembered");
+            store.record(&reference)
+        };
+        let old = lay(b"old", 2 * UNNAMED);
+        assert!(remember("v1", b"old").is_some());
+        let (fresh, lost, coming) =
+            (lay(b"fresh", 2 * UNNAMED), lay(b"lost", 2 * UNNAMED), lay(b"coming", UNNAMED / 2));
+        assert!(remember("v2", b"fresh").is_some());
+        assert!(old.exists() && fresh.exists(), "each is named by a reference");
+        assert!(!lost.exists(), "nobody names it");
+        assert!(coming.exists(), "somebody may be about to");
+        // The same tag, moved: what it was is named no more.
+        assert!(remember("v1", b"fresh").is_some());
+        assert!(!old.exists() && fresh.exists());
+        for n in 0..NOTES + 5 {
+            remember(&format!("n{n}"), b"fresh");
+        }
+        let notes = fs::read_dir(store.directory()).expect("listed").flatten();
+        let notes = notes.filter(|file| file.path().extension().is_some_and(|ending| ending == "json")).count();
+        assert_eq!(notes, NOTES);
     }
 }
