@@ -28,7 +28,7 @@ pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
 pub use keys::Keys;
 pub use limits::{Limits, LimitsPart, pool};
-pub use plugins::{Approval, Grant, Plugins, PublicKeyText, Rollback, Signatures};
+pub use plugins::{Approval, Grant, Plugins, Probation, PublicKeyText, Rollback, Signatures};
 pub use policy::Policy;
 pub use production::{Gap, Profile};
 pub use registries::Registry;

@@ -35,6 +35,8 @@ pub struct Plugins {
     pub kept: Option<PathBuf>,
     /// When a new version that fails is taken back.
     pub rollback: Rollback,
+    /// When calls that break bounds again and again step behind all others.
+    pub probation: Probation,
     /// Whether a component must be signed by one of the publishers. Unset: yes, unless the database is the embedded one,
     /// where a demo or a developer's own plugins are at home.
     pub signatures: Option<Signatures>,
@@ -75,6 +77,7 @@ impl Default for Plugins {
             lock: None,
             kept: None,
             rollback: Rollback::default(),
+            probation: Probation::default(),
             signatures: None,
             publishers: BTreeMap::new(),
             sources: BTreeMap::new(),
@@ -145,6 +148,24 @@ pub struct Rollback {
 impl Default for Rollback {
     fn default() -> Self {
         Self { window_seconds: 300, calls: 20, errors_percent: 50 }
+    }
+}
+
+/// When an account's calls of a plugin step behind all others: they go on, on threads that get a core when nobody else
+/// wants it, with one statement at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Probation {
+    /// Calls that broke a bound, each within `seconds` of the one before. Three: one may be a mistake, and whoever tries
+    /// again with half of it has made two. 0: never.
+    pub breaches: u32,
+    /// How long after the last breach it ends. A minute: longer than a model needs to think of something else.
+    pub seconds: u64,
+}
+
+impl Default for Probation {
+    fn default() -> Self {
+        Self { breaches: 3, seconds: 60 }
     }
 }
 

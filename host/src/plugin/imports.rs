@@ -33,7 +33,8 @@ impl schema::Host for CallState {
         self.meter.statement()?;
         let facts = self.facts()?;
         let (catalog, transaction) = (facts.catalog.clone(), facts.transaction.clone());
-        let samples = transaction.samples(&catalog, &table, &column, max).await;
+        let samples = async move { transaction.samples(&catalog, &table, &column, max).await };
+        let samples = self.ask(samples).await?;
         self.stopped()?;
         Ok(samples.map_err(|error| convert::sql_error(&self.plugin, error)))
     }
@@ -56,11 +57,12 @@ impl embedding::Host for CallState {
         let vectors = &self.facts()?.vectors;
         let (embeddings, account) = (vectors.embeddings.clone(), vectors.account.clone());
         let left = (embeddings.settings().texts_per_call as usize).saturating_sub(self.embedded);
-        let made = embeddings.embed(&account, &texts, left).await;
+        let count = texts.len();
+        let made = self.ask(async move { embeddings.embed(&account, &texts, left).await }).await?;
         self.stopped()?;
         Ok(match made {
             Ok(made) => {
-                self.embedded += texts.len();
+                self.embedded += count;
                 self.facts()?.vectors.spent(made.tokens);
                 Ok(made.vectors)
             }

@@ -5,6 +5,7 @@ use super::compile::{self, Compiler};
 use super::describe::describe;
 use super::exports::Exports;
 use super::offer::{Prompt, Resource};
+use super::probation::{Background, Conduct};
 use super::state::CallState;
 use super::surface::unversioned;
 use super::tool::Tool;
@@ -63,6 +64,8 @@ pub struct Loaded {
     /// What calls over one tenant's rows may use at most, by the tenant's name or id.
     tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
     pub(super) usage: Usage,
+    /// Who breaks its bounds.
+    pub(super) conduct: Conduct,
 }
 
 impl Loaded {
@@ -117,6 +120,7 @@ pub(super) struct Loader {
     tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
     /// Told when a version on trial fails too often.
     pub(super) alarm: Arc<Notify>,
+    background: Arc<Background>,
 }
 
 /// A component as it was read, not yet proved.
@@ -140,7 +144,8 @@ impl Loader {
         let mut linker = Linker::new(&engine);
         PluginWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         let tenant_limits = Arc::new(settings.tenant_limits.clone());
-        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits, alarm: Arc::default() })
+        let (alarm, background) = (Arc::default(), Arc::default());
+        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits, alarm, background })
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -221,6 +226,7 @@ impl Loader {
             limits,
             tenant_limits: Arc::clone(&self.tenant_limits),
             usage: Usage::default(),
+            conduct: Conduct::new(self.settings.probation, Arc::clone(&self.background)),
         })
     }
 }

@@ -5,11 +5,13 @@ use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
 use super::nesting::deeper_than;
+use super::probation::Aside;
 use super::state::{CallFacts, CallState};
 use super::text;
 use super::usage::Used;
 use crate::config::Limits;
 use crate::error::{CallError, Code};
+use crate::traffic::Account;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,12 +113,19 @@ impl Loaded {
         held: impl Send + 'static,
     ) -> Result<E::Outcome, CallError> {
         let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
+        let account = Account::of_permit(&facts.permit);
+        let aside = self.conduct.aside(account);
         let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
-        let mut task = tokio::spawn(async move {
-            let outcome = plugin.send(&errand, facts, order).await;
+        let terms = aside.clone();
+        let guest = async move {
+            let outcome = plugin.send(&errand, facts, order, terms).await;
             drop(held);
             outcome
-        });
+        };
+        let mut task = match &aside {
+            Some(aside) => aside.guest(guest),
+            None => tokio::spawn(guest),
+        };
         let abort = task.abort_handle();
         let _left = StopWhenLeft(Arc::clone(&stop));
         let outcome = tokio::select! {
@@ -131,7 +140,7 @@ impl Loaded {
             Some(outcome) => Ok(outcome),
             None => tokio::time::timeout(GRACE, &mut task).await,
         };
-        match outcome {
+        let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             // The task itself panicked: a fault of ours or of the runtime, contained in that task.
             Ok(Err(fault)) => Err(CallError::internal(fault)),
@@ -141,13 +150,28 @@ impl Loaded {
                 self.usage.ended(Some(error.code), &Used { wall_ms: most, ..Used::default() }, 0);
                 Err(error)
             }
+        };
+        if aside.is_some() {
+            self.usage.was_aside();
         }
+        if self.conduct.ended(account, outcome.as_ref().err().map(|error| error.code)) {
+            let whose = account.whose();
+            tracing::warn!(plugin.name = %self.name, "calls {whose} break the plugin's bounds again and again and step behind all others");
+        }
+        outcome
     }
 
-    async fn send<E: Errand>(&self, errand: &E, facts: CallFacts, stop: Arc<Stop>) -> Result<E::Outcome, CallError> {
+    async fn send<E: Errand>(
+        &self,
+        errand: &E,
+        facts: CallFacts,
+        stop: Arc<Stop>,
+        aside: Option<Aside>,
+    ) -> Result<E::Outcome, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
         let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
-        let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        let mut state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
+        state.aside = aside;
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
         let begun = self.exports.pre().instantiate_async(&mut store).await;
         let (outcome, store) = match begun {

@@ -2,6 +2,7 @@
 
 use super::listener::Listener;
 use super::meter::{Bounds, Breach, Meter, Stop};
+use super::probation::Aside;
 use crate::config::Limits;
 use crate::embedding::Embeddings;
 use crate::error::Code;
@@ -11,7 +12,7 @@ use crate::query::{Rows, SqlError, TenantTx};
 use crate::traffic::{Charge, Tally, Usage};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -23,18 +24,10 @@ pub struct RowSet {
     pub(super) read: usize,
 }
 
-/// A statement under way. Dropping it stops the statement.
+/// A statement under way. Dropping it ends the task, which drops the transaction's future, which cancels the statement in
+/// the database.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it, which takes a public type")]
-pub struct Pending(pub(super) Option<JoinHandle<Result<Rows, SqlError>>>);
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        // Ending the task drops the transaction's future, which cancels the statement in the database.
-        if let Some(task) = self.0.take() {
-            task.abort();
-        }
-    }
-}
+pub struct Pending(pub(super) Option<JoinSet<Result<Rows, SqlError>>>);
 
 /// Who and what a call is about. Lives as long as the call.
 pub struct CallFacts {
@@ -92,6 +85,8 @@ pub(super) struct CallState {
     /// None while `describe` runs: there is no caller, and so nothing to see.
     pub(super) call: Option<CallFacts>,
     wasi: WasiCtx,
+    /// How it is run, while it is on probation.
+    pub(super) aside: Option<Aside>,
     /// Texts it had vectors made of.
     pub(super) embedded: usize,
     /// Bytes it answered with.
@@ -116,6 +111,7 @@ impl CallState {
             stop,
             call,
             wasi: context.build(),
+            aside: None,
             embedded: 0,
             answer_bytes: 0,
             stderr,
@@ -128,6 +124,22 @@ impl CallState {
             return Err(reason);
         }
         self.meter.host_call()
+    }
+
+    /// What the host does for the call, to wait for. Dropping it ends the work.
+    pub(super) fn ask<F>(&self, work: F) -> impl Future<Output = Result<F::Output, Breach>> + Send + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (aside, stop) = (self.aside.clone(), self.stop.token().clone());
+        async move {
+            let Some(aside) = aside else { return Ok(work.await) };
+            match aside.ask(stop, work).join_next().await {
+                Some(Ok(done)) => Ok(done),
+                _ => Err(Breach::new(Code::Internal, "lost what it asked of the host")),
+            }
+        }
     }
 
     /// The facts of the call, for an import that needs them.

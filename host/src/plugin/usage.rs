@@ -77,6 +77,7 @@ pub(super) struct Usage {
     /// By code, in the order of [`Code::ALL`]: a table of fixed size, whatever happens.
     failed: [AtomicU64; Code::ALL.len()],
     lines_dropped: AtomicU64,
+    aside: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -92,6 +93,7 @@ impl Default for Usage {
             calls: AtomicU64::new(0),
             failed: std::array::from_fn(|_| AtomicU64::new(0)),
             lines_dropped: AtomicU64::new(0),
+            aside: AtomicU64::new(0),
             recent: Mutex::default(),
         }
     }
@@ -114,6 +116,11 @@ impl Usage {
         recent.next = (at + 1) % RECENT;
     }
 
+    /// One of the calls was of somebody on probation.
+    pub(super) fn was_aside(&self) {
+        self.aside.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The account as it stands.
     pub(super) fn account(&self, plugin: &str, version: &str, digest: &str, limits: &Limits) -> Account {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner).calls.clone();
@@ -134,6 +141,7 @@ impl Usage {
             calls: count(&self.calls),
             failed: failed.filter(|(_, n)| *n > 0).collect(),
             log_lines_dropped: count(&self.lines_dropped),
+            calls_on_probation: count(&self.aside),
             recent_calls: recent.len(),
             used: used.collect(),
         }
@@ -155,6 +163,9 @@ pub struct Account {
     pub failed: BTreeMap<String, u64>,
     /// Log lines over the bounds.
     pub log_lines_dropped: u64,
+    /// Calls of accounts whose calls broke bounds again and again.
+    #[serde(default)]
+    pub calls_on_probation: u64,
     /// The latest calls, of which the use below is.
     pub recent_calls: usize,
     /// By the name of the bound.

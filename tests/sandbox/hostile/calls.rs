@@ -260,6 +260,41 @@ async fn every_deed_has_its_code_and_the_neighbour_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_breaks_bounds_again_and_again_runs_behind_the_others_and_is_answered() {
+    let app = app(|_| {}).await;
+    let on_probation = |guest: &str| {
+        let accounts = app.host.plugins.published().accounts();
+        let account = accounts.plugins.iter().find(|it| it.plugin == guest).expect("an account");
+        (account.calls, account.calls_on_probation)
+    };
+    // A guest that computes, and one that waits for the host: its statements cross from one kind of threads to the other.
+    for (guest, breaks, stays, code) in [
+        ("memory_bomb", json!({}), json!({ "mebibytes": 8 }), "PLUGIN_MEMORY"),
+        ("query_storm", json!({}), json!({ "statements": 20 }), "PLUGIN_STATEMENTS"),
+        (
+            "unruly",
+            json!({ "deed": "busy", "times": 4 }),
+            json!({ "deed": "let_go", "times": 20 }),
+            "PLUGIN_DATABASE_TIME",
+        ),
+    ] {
+        for call in 0..4 {
+            let (got, text) = soon(app.failure("seattle", guest, breaks.clone())).await;
+            assert_eq!(got, code, "{guest} {call}: {text}");
+            assert_eq!(on_probation(guest), (call + 1, u64::from(call == 3)), "the fourth call is the first aside");
+        }
+        let reply = soon(app.post("seattle", guest, stays.clone())).await;
+        assert_eq!(reply["result"]["isError"], false, "{guest}: what it may is done, only later: {reply}");
+        assert_eq!(on_probation(guest), (5, 2), "{guest}");
+        let reply = soon(app.post("spokane", guest, stays)).await;
+        assert_eq!(reply["result"]["isError"], false, "{guest}: {reply}");
+        assert_eq!(on_probation(guest), (6, 2), "{guest}: another account is where it was");
+    }
+    soon(app.post("seattle", "echo", json!({ "text": "hello" }))).await;
+    assert_eq!(on_probation("echo").1, 0, "and so is the account with every other plugin");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_stays_within_the_bounds_is_answered() {
     let app = app(|_| {}).await;
     for (guest, arguments) in [

@@ -59,6 +59,9 @@ impl<'a> Envelope<'a> {
                     "calls", it.calls, all.host, it.recent_calls
                 );
                 println!("  {:<10} {failed}", "failed");
+                if it.calls_on_probation > 0 {
+                    println!("  {:<10} {} calls ran behind all others", "probation", it.calls_on_probation);
+                }
                 println!("  {:<10} {} ago", "as of", age(all.written));
             }
             _ => println!("  {:<10} no host has served these bytes", "calls"),

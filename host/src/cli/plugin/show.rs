@@ -127,6 +127,13 @@ pub(super) fn inspect(shown: &Shown<'_>) {
             }
         }
     }
+    for prompt in shown.proved.iter().flat_map(|proved| &proved.prompts) {
+        let asks: Vec<&str> = prompt.arguments.iter().map(|argument| argument.name.as_str()).collect();
+        println!("  {:<10} {}({}): {}", "prompt", prompt.name, asks.join(", "), printable(&prompt.title));
+    }
+    for resource in shown.proved.iter().flat_map(|proved| &proved.resources) {
+        println!("  {:<10} {}: {}", "resource", printable(&resource.uri), printable(&resource.title));
+    }
     shown.envelope.print(it);
     match shown.changes.as_deref() {
         None => {}

@@ -7,6 +7,7 @@ use crate::error::Code;
 use crate::plugin::meter::Breach;
 use crate::query::Rows;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
@@ -36,7 +37,8 @@ impl sql::Host for CallState {
         self.meter.statement()?;
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
-        let outcome = transaction.start(statement, parameters).await.await;
+        let statement = transaction.start(statement, parameters).await;
+        let outcome = self.ask(statement).await?;
         self.stopped()?;
         match outcome {
             Ok(rows) => self.keep(rows).map(Ok),
@@ -54,7 +56,15 @@ impl sql::Host for CallState {
         self.meter.hold()?;
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
-        let task = tokio::spawn(transaction.start(statement, parameters).await);
+        let statement = transaction.start(statement, parameters).await;
+        let task = match &self.aside {
+            Some(aside) => aside.ask(self.stop.token().clone(), statement),
+            None => {
+                let mut task = JoinSet::new();
+                task.spawn(statement);
+                task
+            }
+        };
         Ok(Ok(self.table.push(Pending(Some(task)))?))
     }
 }
@@ -62,15 +72,15 @@ impl sql::Host for CallState {
 impl sql::HostPending for CallState {
     async fn wait(&mut self, pending: Resource<Pending>) -> Result<Result<Resource<RowSet>, SqlError>> {
         self.enter()?;
-        let Some(task) = self.table.get_mut(&pending)?.0.take() else {
+        let Some(mut task) = self.table.get_mut(&pending)?.0.take() else {
             return Ok(Err(convert::waited_twice()));
         };
-        let outcome = task.await;
+        let outcome = task.join_next().await;
         self.stopped()?;
         match outcome {
-            Ok(Ok(rows)) => self.keep(rows).map(Ok),
-            Ok(Err(error)) => Ok(Err(convert::sql_error(&self.plugin, error))),
-            Err(_) => Err(Breach::new(Code::Internal, "lost a statement").into()),
+            Some(Ok(Ok(rows))) => self.keep(rows).map(Ok),
+            Some(Ok(Err(error))) => Ok(Err(convert::sql_error(&self.plugin, error))),
+            _ => Err(Breach::new(Code::Internal, "lost a statement").into()),
         }
     }
 
