@@ -184,17 +184,30 @@ impl Shelf {
         let (sender, pieces) = mpsc::channel(WAITING);
         let job = tokio::task::spawn_blocking(move || work(Source { pieces, piece: Bytes::new(), ended: false }));
         let (mut stream, mut digest, mut size) = (found.into_stream(), Sha256::new(), 0);
+        let mut broke = None;
         while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(self.failed("read", &name))?;
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(error) => {
+                    broke = Some(self.failed("read", &name)(error));
+                    break;
+                }
+            };
             digest.update(&piece);
             size += piece.len() as u64;
             meter.add(piece.len());
             // Also where the reader gave up: whether it is the stored one decides what is said.
             let _ = sender.send(Some(piece)).await;
         }
-        let _ = sender.send(None).await;
+        if broke.is_none() {
+            let _ = sender.send(None).await;
+        }
         drop(sender);
+        // In any case: what it works on may be removed after this.
         let done = job.await.map_err(|_| Error::Abandoned)?;
+        if let Some(error) = broke {
+            return Err(error);
+        }
         let found = hex::encode(digest.finalize());
         if found != object.sha256 || size != object.size {
             return Err(Error::Damaged { object: name, found, wanted: object.sha256.clone() });
@@ -232,8 +245,8 @@ impl Shelf {
             }
         }
         if let Some(directory) = &self.directory {
-            // Gone with its last file, or never had one.
-            let _ = std::fs::remove_dir(directory.join(id));
+            // With what an upload leaves there whose host was killed. As a rule it went with its last file.
+            let _ = std::fs::remove_dir_all(directory.join(id));
         }
         Ok(())
     }
@@ -258,6 +271,8 @@ impl Shelf {
             }
         }
         let mut catalog = Catalog { place: self.place.clone(), ..Catalog::default() };
+        let unfinished = self.unfinished().into_iter();
+        catalog.partial.extend(unfinished.filter(|(id, _)| !found.contains_key(id)));
         for (id, objects) in found {
             match objects.get(manifest::NAME) {
                 None => {
@@ -278,6 +293,18 @@ impl Shelf {
             }
         }
         Ok(catalog)
+    }
+
+    /// Directories of this machine in which an upload began; the store does not show what is not complete.
+    fn unfinished(&self) -> Vec<(String, DateTime<Utc>)> {
+        let entries = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let written = |entry: std::fs::DirEntry| Some(DateTime::from(entry.metadata().ok()?.modified().ok()?));
+        let directories = self.directory.iter().flat_map(|dir| entries(dir.clone()));
+        let begun = directories.filter_map(|entry| {
+            let id = entry.file_name().into_string().ok().filter(|name| is_id(name))?;
+            Some((id, entries(entry.path()).filter_map(written).max()?))
+        });
+        begun.collect()
     }
 
     async fn manifest(&self, id: &str) -> Result<Result<Manifest, String>, Error> {

@@ -78,6 +78,19 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
+/// A host that was killed: its upload is there, and the store does not show it.
+#[tokio::test]
+async fn what_a_killed_host_left_is_seen_and_can_be_removed() {
+    let (dir, [local, _]) = places();
+    std::fs::create_dir(dir.path().join("a-1")).unwrap();
+    std::fs::write(dir.path().join("a-1/base.tar#1"), "half").unwrap();
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    let catalog = local.catalog().await.unwrap();
+    assert_eq!(catalog.partial.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a-1"]);
+    local.remove("a-1").await.unwrap();
+    assert!(local.catalog().await.unwrap().partial.is_empty() && walk(dir.path()).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_what_was_stored_is_not_read() {
     let (dir, [local, _]) = places();
