@@ -30,6 +30,7 @@ mod registry; // Plugins that come from a registry and go to one.
 mod errors; // No private text on the wire or in the log.
 mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
+mod backup; // Copies of the database: made, tried, brought back.
 mod outage; // What breaks around the host, and how it goes on.
 mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
 mod deploy; // The files hosts are deployed by, and the layout they make.

@@ -49,6 +49,8 @@ pub struct Host {
     pub audit: Audit,
     /// What lasts from one round of a call to the next.
     pub seal: Seal,
+    /// Copies of the database.
+    pub backups: Arc<crate::backup::Standing>,
 }
 
 /// One call, as the transport understood it.

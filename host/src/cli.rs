@@ -2,6 +2,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod banner;
 mod config;
 mod doctor;
@@ -180,6 +181,9 @@ pub(crate) enum DbCommand {
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
     },
+    /// Copies of it, elsewhere.
+    #[command(flatten)]
+    Kept(backup::BackupCommand),
     /// Check roles, policies and grants; say what to run to mend each. Exit code 1 when something must be mended.
     Check {
         /// As JSON.

@@ -4,6 +4,7 @@
 //! `database.pool.max`), the command line (`--set database.pool.max=20`).
 
 mod audit;
+mod backup;
 mod database;
 mod doctor;
 mod embedding;
@@ -20,6 +21,7 @@ mod sources;
 mod traffic;
 
 pub use audit::Audit;
+pub use backup::{Backup, Every, Keep};
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
 pub use embedding::{Embedding, Model, Provider, USUAL_MODEL};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub audit: Audit,
     /// The models that make vectors of texts.
     pub embedding: Embedding,
+    /// Backups of the database.
+    pub backup: Backup,
     /// What the doctor may leave aside.
     pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
@@ -89,6 +93,7 @@ impl Settings {
     pub fn faults(&self) -> Vec<String> {
         let mut found = self.plugins.faults();
         found.extend(self.embedding.faults());
+        found.extend(self.backup.faults());
         found.extend(self.database.fault());
         found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));

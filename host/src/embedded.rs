@@ -20,12 +20,16 @@ use tokio_postgres::{Config, NoTls};
 mod account;
 mod archive;
 mod binaries;
+mod clients;
 mod cluster;
 mod error;
 mod process;
+mod restored;
 mod settings;
 
+pub use clients::client;
 pub use error::Error;
+pub use restored::{Programs, Restoring};
 
 use cluster::Cluster;
 use process::Postmaster;
@@ -153,7 +157,7 @@ impl Server {
         let cluster = prepare(options.clone(), on).await?;
         on(Event::Step { name: "start", detail: format!("PostgreSQL {}", cluster.binaries.version) });
         let mut command = cluster.program("postgres");
-        command.args(settings::arguments(options, &cluster.data, &cluster.socket_dir));
+        command.args(settings::arguments(options, cluster.binaries.major, &cluster.data, &cluster.socket_dir));
         let postmaster = Postmaster::spawn(command, options.backend_memory, &cluster.log).await?;
         // From here on a failure drops the server, which ends it.
         let server = Self { postmaster, cluster };

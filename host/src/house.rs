@@ -4,6 +4,7 @@
 //! has connected, the policy holds, the plugins were looked at. What fails on the way is undone by dropping what was
 //! made.
 
+mod backups; // Copies of it, made in time.
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
 mod sources; // Plugins from elsewhere.
@@ -14,6 +15,7 @@ pub use ground::Ground;
 pub use walls::{Unsafe, note_refusal};
 
 use crate::audit::{Audit, Event};
+use crate::backup::Standing;
 use crate::call::{Host, Seal};
 use crate::clerk::Clerk;
 use crate::config::{self, Person, Settings};
@@ -183,6 +185,7 @@ impl House {
             embeddings,
             audit,
             seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
+            backups: Arc::new(Standing::of(&settings.backup)),
         });
         host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
@@ -193,6 +196,11 @@ impl House {
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
         let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
+        if settings.backup.every.is_some() {
+            let origin = ground.origin(settings).context("[backup]")?;
+            let kept = backups::keep(origin, settings.clone(), Arc::clone(&host.backups));
+            drop(tokio::spawn(stop.clone().run_until_cancelled_owned(kept)));
+        }
         undo.disarm();
         Ok(Self { host, ground, stop })
     }

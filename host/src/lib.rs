@@ -16,6 +16,7 @@ pub mod wheel; // Archives from a package index.
 pub mod keys; // The host's own secrets.
 pub mod embedded; // A PostgreSQL of our own.
 pub mod clerk; // The host's own tables.
+pub mod backup; // Copies of the database, elsewhere.
 pub mod identity; // Who is asking: a proof becomes a Principal.
 pub mod policy; // What they may: a Principal becomes a Permit.
 pub mod traffic; // How much, how often, how many at once.

@@ -3,7 +3,8 @@
 use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
 use super::{
-    Cli, Command, Common, DbCommand, api_key, audit, banner, config, doctor, health, keys, manager, policy, token,
+    Cli, Command, Common, DbCommand, api_key, audit, backup, banner, config, doctor, health, keys, manager, policy,
+    token,
 };
 use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
@@ -102,6 +103,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Embed(command) => {
             on_ground(&settings, async |ground| embed::run(command, &settings, ground).await).await
         }
+        Command::Db(DbCommand::Kept(command)) => backup::run(command, &settings).await,
         Command::Db(command) => db(&settings, command).await,
         Command::Config(command) => {
             let read = self::settings(&cli.common).ok();
@@ -361,6 +363,8 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         DbCommand::Check { json } => doctor::database(&ground, settings, json).await?,
+        // Has found its database by itself.
+        DbCommand::Kept(_) => ExitCode::SUCCESS,
     };
     ground.leave().await?;
     Ok(code)

@@ -40,7 +40,7 @@ impl Settings {
         gap(
             database.url.is_none(),
             "database.url",
-            "the embedded database is one process of this machine: nobody backs it up or takes over from it",
+            "the embedded database is one process of this machine: nobody takes over from it",
             "url = { file = \"/run/secrets/rowhouse/database-url\" }",
         );
         gap(

@@ -183,7 +183,7 @@ fn judge(said: &str, has_vector: impl FnOnce() -> bool) -> Result<(String, u32),
 }
 
 /// What a program prints for one argument.
-fn say(program: &Path, argument: &str) -> Result<String, String> {
+pub(super) fn say(program: &Path, argument: &str) -> Result<String, String> {
     let mut command = Command::new(program);
     let out = command.arg(argument).env_clear().current_dir("/").stdin(Stdio::null()).output();
     let out = out.map_err(|error| format!("{} does not run: {error}", program.display()))?;
@@ -195,7 +195,7 @@ fn say(program: &Path, argument: &str) -> Result<String, String> {
 }
 
 /// "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)" to ("15.18", 15).
-fn parse_version(said: &str) -> Option<(String, u32)> {
+pub(super) fn parse_version(said: &str) -> Option<(String, u32)> {
     let version = said.split_once("(PostgreSQL) ")?.1.split_whitespace().next()?;
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     Some((version.to_owned(), version[..digits].parse().ok()?))

@@ -110,13 +110,7 @@ impl Cluster {
 
     /// A program of this installation, run as the right account with nothing of our environment.
     pub(super) fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.binaries.bin.join(name));
-        command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").env("PATH", "/usr/bin:/bin");
-        command.current_dir("/").stdin(Stdio::null());
-        if let Some(account) = &self.account {
-            account.lend(&mut command);
-        }
-        command
+        program(&self.binaries, self.account.as_ref(), name)
     }
 
     /// Runs `initdb` beside the final place and renames, so that `data` is whole or absent.
@@ -182,6 +176,17 @@ impl Cluster {
     }
 }
 
+/// A program of an installation, run as the right account with nothing of our environment.
+pub(super) fn program(binaries: &Binaries, account: Option<&Account>, name: &str) -> Command {
+    let mut command = Command::new(binaries.bin.join(name));
+    command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").env("PATH", "/usr/bin:/bin");
+    command.current_dir("/").stdin(Stdio::null());
+    if let Some(account) = account {
+        account.lend(&mut command);
+    }
+    command
+}
+
 /// Whether `pid` is a server on `data`, and not a stranger with a number used again.
 fn serves(pid: rustix::process::Pid, data: &Path, socket_dir: &Path) -> bool {
     if cfg!(target_os = "linux") {
@@ -194,7 +199,7 @@ fn serves(pid: rustix::process::Pid, data: &Path, socket_dir: &Path) -> bool {
 }
 
 /// A name that stays one path component.
-fn cluster_name(name: &str) -> Result<&str, Error> {
+pub(super) fn cluster_name(name: &str) -> Result<&str, Error> {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     // 40 leaves room for the socket's path; longer names help nobody.
     if plain && (1..=40).contains(&name.len()) { Ok(name) } else { Err(Error::ClusterName(name.to_owned())) }
@@ -210,7 +215,7 @@ fn locale(major: u32) -> &'static [&'static str] {
 }
 
 /// Makes a directory of the host's; an existing one keeps its mode.
-fn make_dir(dir: &Path, mode: u32) -> Result<(), Error> {
+pub(super) fn make_dir(dir: &Path, mode: u32) -> Result<(), Error> {
     if dir.is_dir() {
         return Ok(());
     }
@@ -220,7 +225,7 @@ fn make_dir(dir: &Path, mode: u32) -> Result<(), Error> {
 }
 
 /// Makes a directory that belongs to the account PostgreSQL runs as, and to nobody else.
-fn own(dir: &Path, account: Option<&Account>) -> Result<(), Error> {
+pub(super) fn own(dir: &Path, account: Option<&Account>) -> Result<(), Error> {
     if !dir.is_dir() {
         DirBuilder::new().mode(0o700).create(dir).map_err(Error::state("create", dir))?;
     }
@@ -228,7 +233,7 @@ fn own(dir: &Path, account: Option<&Account>) -> Result<(), Error> {
 }
 
 /// Takes the lock of the cluster; the kernel gives it back when this process ends, however it ends.
-fn take(dir: &Path) -> Result<File, Error> {
+pub(super) fn take(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(Error::state("write", &path))?;
@@ -278,7 +283,7 @@ pub(super) fn of_another_host(options: &Options) -> Result<(PathBuf, SecretStrin
 }
 
 /// Makes the superuser's password: 32 bytes from the system, out of reach of guessing.
-fn write_key(path: &Path) -> Result<SecretString, Error> {
+pub(super) fn write_key(path: &Path) -> Result<SecretString, Error> {
     let mut bytes = [0; 32];
     let filled = rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(std::io::Error::other);
     filled.map_err(Error::state("make a key for", path))?;

@@ -40,6 +40,19 @@ pub enum Error {
     /// Another host owns this cluster.
     #[error("another rowhouse already runs on {0}: stop it, or pass another --state-dir DIR")]
     Locked(PathBuf),
+    /// Something is where a cluster was to be laid down.
+    #[error(
+        "{0} is not empty, and nothing is ever restored over what is there: name a directory that is empty or absent"
+    )]
+    Occupied(PathBuf),
+    /// A restored cluster did not come up for its new password.
+    #[error("the restored data in {data} do not come up: {said}")]
+    Recovery {
+        /// The data directory.
+        data: PathBuf,
+        /// The server's last lines.
+        said: String,
+    },
     /// A server that this host did not start owns the data.
     #[error("PostgreSQL process {pid} still runs on {data}: stop it first (kill -INT {pid})")]
     Running {

@@ -7,8 +7,11 @@ use super::{Options, process};
 /// `/dev/shm` below this is a container's default (64 MB), too little for a parallel index build.
 const SHARED_MEMORY_NEEDED: u64 = 256 << 20;
 
-/// Arguments for `postgres`.
-pub(super) fn arguments(options: &Options, data: &Path, socket_dir: &Path) -> Vec<String> {
+/// The first version that can summarise its log.
+const SUMMARIES: u32 = 17;
+
+/// Arguments for `postgres` of this major version.
+pub(super) fn arguments(options: &Options, major: u32, data: &Path, socket_dir: &Path) -> Vec<String> {
     let mut all = vec!["-D".to_owned(), data.display().to_string(), "-k".to_owned(), socket_dir.display().to_string()];
     let mut set = |name: &str, value: &str| all.extend(["-c".to_owned(), format!("{name}={value}")]);
     // One door: a socket in a directory that only this account and root can enter.
@@ -20,6 +23,11 @@ pub(super) fn arguments(options: &Options, data: &Path, socket_dir: &Path) -> Ve
     set("shared_buffers", "128MB");
     // Bounds the directory; a bulk load of the demonstration still fits between two checkpoints.
     set("max_wal_size", "512MB");
+    // What a base backup needs, and from 17 on what an incremental one does: a note of which blocks changed.
+    set("wal_level", "replica");
+    if major >= SUMMARIES {
+        set("summarize_wal", "on");
+    }
     // Compiling a query costs more than it saves on answers of a thousand rows.
     set("jit", "off");
     set("timezone", "UTC");
@@ -64,8 +72,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(options: &Options, want: &[&str], absent: &[&str]) {
-        let given = arguments(options, Path::new("/d"), Path::new("/s"));
+    fn check(options: &Options, major: u32, want: &[&str], absent: &[&str]) {
+        let given = arguments(options, major, Path::new("/d"), Path::new("/s"));
         for one in want {
             assert!(given.iter().any(|argument| argument == one), "{one} is missing from {given:?}");
         }
@@ -77,8 +85,11 @@ mod tests {
     #[test]
     fn server_is_private_quiet_and_durable_unless_told() {
         let options = Options::default();
-        check(&options, &["/d", "/s", "listen_addresses=", "log_statement=none", "log_min_messages=log"], &["fsync"]);
-        check(&Options { durable: false, ..options.clone() }, &["fsync=off", "full_page_writes=off"], &[]);
-        check(&Options { max_connections: 7, ..options }, &["max_connections=7"], &[]);
+        let quiet = ["/d", "/s", "listen_addresses=", "log_statement=none", "log_min_messages=log"];
+        check(&options, 18, &quiet, &["fsync"]);
+        check(&Options { durable: false, ..options.clone() }, 18, &["fsync=off", "full_page_writes=off"], &[]);
+        check(&Options { max_connections: 7, ..options.clone() }, 18, &["max_connections=7"], &[]);
+        check(&options, 17, &["summarize_wal=on", "wal_level=replica"], &[]);
+        check(&options, 16, &["wal_level=replica"], &["summarize_wal"]);
     }
 }

@@ -62,16 +62,7 @@ impl Ground {
     }
 
     async fn embedded(settings: &Settings, share: bool, watch: &mut dyn Watcher) -> Result<Self> {
-        let database = &settings.database;
-        let options = embedded::Options {
-            state_dir: Some(settings.state_dir()),
-            archive: database.postgres_archive.clone(),
-            bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
-            programs: database.postgres_programs.clone(),
-            backend_memory: database.backend_memory,
-            durable: database.durable,
-            ..embedded::Options::default()
-        };
+        let options = options(settings);
         let mut on = |event| match event {
             embedded::Event::Step { .. } => {}
             embedded::Event::Bytes { done, total } => watch.count("database", "bytes fetched", done, total),
@@ -121,6 +112,13 @@ impl Ground {
     pub(super) fn watched(&self) -> Config {
         let mut config = self.admin.clone();
         config.application_name("rowhouse-walls").options(LOOK_TIMEOUT);
+        config
+    }
+
+    /// How the administrator reaches it to copy it.
+    pub(super) fn copied(&self) -> Config {
+        let mut config = self.admin.clone();
+        config.application_name("rowhouse-backup");
         config
     }
 
@@ -263,6 +261,20 @@ impl Ground {
             Some(server) => Ok(server.stop().await?),
             None => Ok(()),
         }
+    }
+}
+
+/// How the embedded database is found, kept and run by these settings.
+pub(super) fn options(settings: &Settings) -> embedded::Options {
+    let database = &settings.database;
+    embedded::Options {
+        state_dir: Some(settings.state_dir()),
+        archive: database.postgres_archive.clone(),
+        bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
+        programs: database.postgres_programs.clone(),
+        backend_memory: database.backend_memory,
+        durable: database.durable,
+        ..embedded::Options::default()
     }
 }
 

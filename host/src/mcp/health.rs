@@ -44,10 +44,11 @@ fn worst(parts: &[&Value]) -> &'static str {
 /// Everything that can be looked at, now.
 pub(super) async fn look(host: &Host) -> Value {
     let (database, embedding, plugins, trail) = (database(host).await, embedding(host), plugins(host), trail(host));
+    let backup = backup(host);
     json!({
-        "status": worst(&[&database, &embedding, &plugins, &trail]),
+        "status": worst(&[&database, &embedding, &plugins, &trail, &backup]),
         "version": env!("CARGO_PKG_VERSION"),
-        "database": database, "embedding": embedding, "plugins": plugins, "audit": trail,
+        "database": database, "embedding": embedding, "plugins": plugins, "audit": trail, "backup": backup,
     })
 }
 
@@ -105,4 +106,14 @@ fn trail(host: &Host) -> Value {
     let Some(found) = host.audit.status() else { return json!({ "status": "ok", "kept": false }) };
     let status = if found.stuck || found.lost > 0 || found.conflicts > 0 { "degraded" } else { "ok" };
     json!({ "status": status, "spooled": found.spooled, "lost": found.lost, "conflicts": found.conflicts, "stuck": found.stuck })
+}
+
+/// Backups this host makes by itself. Callers do not notice one that is missing; whoever needs it does.
+fn backup(host: &Host) -> Value {
+    let Some(known) = host.backups.look(chrono::Utc::now()) else {
+        return json!({ "status": "ok", "made_here": false });
+    };
+    let status = if known.trouble.is_some() || known.late { "degraded" } else { "ok" };
+    let last = known.last.map(|(id, time, bytes)| json!({ "id": id, "time": time.to_rfc3339(), "bytes": bytes }));
+    json!({ "status": status, "made_here": true, "last": last, "late": known.late, "trouble": known.trouble })
 }
