@@ -39,3 +39,5 @@ mod audit; // The trail: outages, restarts, tampering.
 mod trail; // What callers did, as the trail has it.
 mod traffic; // Limits over several hosts.
 mod limits; // Limits on the wire; whose statements hold the database.
+mod usage; // What was used, as hosts count it and the report tells it.
+mod health; // How a host is doing, and whom it tells.

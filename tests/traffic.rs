@@ -21,7 +21,7 @@ fn only(burst: u32) -> Option<Rate> {
 }
 
 /// No limit, but what a test sets; written as often as may be.
-fn unlimited() -> config::Traffic {
+pub fn unlimited() -> config::Traffic {
     config::Traffic { principal: None, tenant: None, tool: None, flush_seconds: 1, ..config::Traffic::default() }
 }
 
@@ -39,7 +39,7 @@ async fn call(host: &Traffic, tenant: Uuid, who: &str) -> Result<Pass, Refusal> 
     host.admit(&charge, Instant::now() + Duration::from_secs(60), &CancellationToken::new()).await
 }
 
-async fn passes(host: &Traffic, tenant: Uuid, who: &str) -> Pass {
+pub async fn passes(host: &Traffic, tenant: Uuid, who: &str) -> Pass {
     call(host, tenant, who).await.expect("it is let in")
 }
 
@@ -61,8 +61,8 @@ async fn runs_out(host: &Traffic, tenant: Uuid) {
     refuses(host, tenant, "ann", Code::QuotaExceeded, "the day's quota of this tenant is used up: ").await;
 }
 
-fn read(rows: u64) -> Usage {
-    Usage { rows, database: Duration::from_micros(1_500), embedding_tokens: 1 }
+pub fn read(rows: u64) -> Usage {
+    Usage { rows, database: Duration::from_micros(1_500), embedding_tokens: 1, ..Usage::default() }
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_redis_that_takes_no_writes_is_done_without() {
 }
 
 /// A way to the shared database that can be closed and opened again.
-struct Road {
+pub struct Road {
     port: u16,
     open: Option<JoinHandle<()>>,
 }
@@ -221,13 +221,13 @@ impl Road {
         Self { port: listener.local_addr().expect("a bound listener").port(), open: None }
     }
 
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let mut road = Self::closed().await;
         road.reopen().await;
         road
     }
 
-    async fn reopen(&mut self) {
+    pub async fn reopen(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.expect("the port is still free");
         let socket = shared().await.socket.join(".s.PGSQL.5432");
         self.open = Some(tokio::spawn(async move {
@@ -240,7 +240,7 @@ impl Road {
     }
 
     /// Break every connection and answer nobody.
-    async fn close(&mut self) {
+    pub async fn close(&mut self) {
         if let Some(open) = self.open.take() {
             open.abort();
             let _ = open.await;
@@ -249,8 +249,12 @@ impl Road {
 
     /// A host on this road, with rights of the clerk's and no more.
     async fn host(&self, settings: &config::Traffic) -> (Traffic, DropGuard) {
+        self.host_in(rowhouse::embedded::DATABASE, settings).await
+    }
+
+    /// The same, on another database of the server.
+    pub async fn host_in(&self, database: &str, settings: &config::Traffic) -> (Traffic, DropGuard) {
         let password = &shared().await.password;
-        let database = rowhouse::embedded::DATABASE;
         let url = format!("postgres://postgres:{password}@127.0.0.1:{}/{database}", self.port);
         let mut way: tokio_postgres::Config = url.parse().expect("a URL");
         way.options("-c role=rowhouse_clerk");

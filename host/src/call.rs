@@ -4,12 +4,15 @@ mod record;
 mod seal;
 mod turn;
 
+pub use record::now;
 pub use seal::Seal;
 
 use crate::audit::{Audit, Event, List, Short, Who};
+use crate::backup::Standing;
 use crate::config::Limits;
 use crate::embedding::Embeddings;
 use crate::error::{CallError, Code};
+use crate::health::Board;
 use crate::identity::{Identity, Principal};
 use crate::plugin::{
     Answer, Call, CallFacts, Complete, Completed, Content, Ended, Errand, Fill, Filled, Listener, Loaded, Prompt, Read,
@@ -23,7 +26,7 @@ use arc_swap::ArcSwap;
 use record::{Held, Record, Weighed};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use turn::Turn;
@@ -50,7 +53,9 @@ pub struct Host {
     /// What lasts from one round of a call to the next.
     pub seal: Seal,
     /// Copies of the database.
-    pub backups: Arc<crate::backup::Standing>,
+    pub backups: Arc<Standing>,
+    /// How it is doing.
+    pub board: Arc<Board>,
 }
 
 /// One call, as the transport understood it.
@@ -237,7 +242,7 @@ impl Host {
         let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
-            let record = Record::open(&self.audit, &permit, plugin, &request.id, began, deadline).await?;
+            let record = Record::open(&self.audit, pass.tally(), &permit, plugin, &request.id, began, deadline).await?;
             Ok((Arc::new(transaction), record))
         };
         let (transaction, mut record) = match opened.await {
@@ -391,10 +396,4 @@ impl Host {
             refused.error
         })
     }
-}
-
-/// The call's clock, in microseconds since 1970.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod token;
 mod trail;
+mod usage;
 
 pub use run::run;
 use trail::tell;
@@ -126,9 +127,22 @@ pub(crate) enum Command {
     Config(config::ConfigCommand),
     /// Whether the host of these settings answers calls, by its own word; exit code 1: it does not.
     ///
-    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says.
-    #[command(after_help = "Example:  rowhouse health")]
-    Health,
+    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says; with `--whole` the admin
+    /// socket (`http.admin`) how each component is doing, and exit code 1 says that one is down.
+    #[command(args_conflicts_with_subcommands = true, after_help = "Example:  rowhouse health --whole")]
+    Health {
+        /// Each component, with what is wrong and since when.
+        #[arg(long)]
+        whole: bool,
+        /// The same as JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: Option<health::HealthCommand>,
+    },
+    /// What tenants used of plugins, and what it costs.
+    #[command(subcommand)]
+    Usage(usage::UsageCommand),
     /// The host's keys: list them, replace them.
     #[command(subcommand)]
     Keys(keys::KeysCommand),

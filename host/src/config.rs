@@ -3,11 +3,13 @@
 //! Later wins: built-in defaults, `rowhouse.toml`, the environment (`ROWHOUSE_DATABASE__POOL__MAX=20` sets
 //! `database.pool.max`), the command line (`--set database.pool.max=20`).
 
+mod alerts;
 mod audit;
 mod backup;
 mod database;
 mod doctor;
 mod embedding;
+mod health;
 mod http;
 mod identity;
 mod keys;
@@ -19,12 +21,15 @@ mod registries;
 mod secret;
 mod sources;
 mod traffic;
+mod usage;
 
+pub use alerts::{Alerts, Least, Webhook};
 pub use audit::Audit;
 pub use backup::{Backup, Every, Keep};
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
 pub use embedding::{Embedding, Model, Provider, USUAL_MODEL};
+pub use health::{Bounds, Health};
 pub use http::{Http, Network};
 pub(crate) use identity::usual_types;
 pub use identity::{Algorithm, Claims, Identity, Issuer, Person};
@@ -37,6 +42,7 @@ pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use sources::{Problem, Shown, Sources};
 pub use traffic::{Quota, Rate, Traffic};
+pub use usage::{Price, Prices, Usage};
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -65,6 +71,12 @@ pub struct Settings {
     pub embedding: Embedding,
     /// Backups of the database.
     pub backup: Backup,
+    /// What usage costs.
+    pub usage: Usage,
+    /// From when on something is wrong.
+    pub health: Health,
+    /// Who is told of it.
+    pub alerts: Alerts,
     /// What the doctor may leave aside.
     pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
@@ -97,6 +109,8 @@ impl Settings {
         found.extend(self.database.fault());
         found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));
+        found.extend(self.health.faults());
+        found.extend(self.alerts.faults());
         found
     }
 

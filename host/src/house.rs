@@ -14,12 +14,14 @@ mod walls; // What it does not serve without.
 pub use ground::Ground;
 pub use walls::{Unsafe, note_refusal};
 
+use crate::alerts::{self, Alerts};
 use crate::audit::{Audit, Event};
 use crate::backup::Standing;
 use crate::call::{Host, Seal};
 use crate::clerk::Clerk;
 use crate::config::{self, Person, Settings};
 use crate::embedding::Embeddings;
+use crate::health::Board;
 use crate::identity::{self, Identity};
 use crate::keys::{self, Keys};
 use crate::plugin;
@@ -127,6 +129,7 @@ impl House {
         let stop = CancellationToken::new();
         // What was started ends with an opening that fails.
         let undo = stop.clone().drop_guard();
+        let alerts = Alerts::open(&settings.alerts, stop.clone()).context("[alerts]")?;
         let clerk = Clerk::start(ground.clerk(keys), stop.clone());
         let identity = identity(keys, settings, Some(clerk.clone()))?;
         let policy = Keeper::open_for(&settings.policy, &settings.plugins, directory);
@@ -186,10 +189,12 @@ impl House {
             audit,
             seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
             backups: Arc::new(Standing::of(&settings.backup)),
+            board: Arc::new(Board::new(settings)),
         });
         host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
         host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
         let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
+        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(alerts::watch(Arc::clone(&host), alerts))));
         rounds::start(&host, &clerk, told, settings.state_dir(), &stop);
         let walls =
             walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());

@@ -20,13 +20,16 @@ pub mod backup; // Copies of the database, elsewhere.
 pub mod identity; // Who is asking: a proof becomes a Principal.
 pub mod policy; // What they may: a Principal becomes a Permit.
 pub mod traffic; // How much, how often, how many at once.
+pub mod usage; // What was used, and what it costs.
 pub mod audit; // Who did what.
 pub mod query; // The door to the rows: a Permit opens a TenantTx.
 pub mod embedding; // Texts become vectors.
 pub mod distribution; // Where plugins come from: files, registries.
 pub mod plugin; // The tools, in their sandbox.
+pub mod health; // How it is doing, component by component.
 pub mod call; // The street, as one function.
 pub mod mcp; // The protocol, at the front door.
+pub mod alerts; // Whom it tells when something is wrong.
 pub mod house; // Opening and closing.
 pub mod doctor; // Is it all as it should be?
 pub mod cli; // The commands.

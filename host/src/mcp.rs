@@ -12,7 +12,7 @@ pub mod admin;
 mod answer;
 mod dialogue;
 mod handler;
-mod health;
+pub(crate) mod health;
 pub mod http;
 mod listener;
 mod news;

@@ -56,7 +56,7 @@ pub use offer::{Prompt, PromptArgument, Resource, VIEW, is_name};
 pub use operate::{HOST, Waiting};
 pub use published::{Parked, Published, Tried};
 pub use registry::Registry;
-pub use run::Errand;
+pub use run::{Errand, Held, Spent};
 pub use standing::{describe, refusal, standing};
 pub use state::{CallFacts, Vectors};
 pub use surface::{Change, Surface, changes};

@@ -12,21 +12,25 @@ mod bucket; // How often: token buckets of this host.
 mod rates; // Which of them a call has to pass.
 mod ledger; // How much: what each account used today.
 mod book; // The ledger in PostgreSQL.
+mod detail; // The same by plugin, for reports.
 mod shared; // Buckets and quotas over all hosts, in Redis.
 mod queue; // How many at once: the fair queue.
 mod pass; // The right to run, and where to tell what a call used.
 mod refusal; // What a caller is told whom a limit stops.
+mod status; // How they are doing.
 
 pub use account::{Account, Charge};
 pub use pass::{Pass, Tally, Usage};
 pub(crate) use queue::{Place, Queue, Shape, Turned};
 pub use refusal::Refusal;
+pub use status::Status;
 
 use crate::clerk::Clerk;
 use crate::config;
 use crate::error::BoxError;
 use bucket::Empty;
 use clock::Time;
+use detail::Detail;
 use ledger::{Amounts, Key, Ledger, Stopped};
 use pass::Counted;
 use rates::Rates;
@@ -122,6 +126,7 @@ struct Inner {
     quota: config::Quota,
     rates: Rates,
     ledger: Ledger,
+    detail: Detail,
     clerk: Option<Clerk>,
     shared: Option<Shared>,
     shape: Shape,
@@ -168,6 +173,7 @@ impl Traffic {
             quota: settings.quota,
             rates,
             ledger: Ledger::new(settings.quota, clerk.is_some(), shared.is_some()),
+            detail: Detail::new(clerk.is_some()),
             clerk,
             shared,
             shape,
@@ -279,7 +285,7 @@ impl Inner {
             Stopped::Full => refusal::ledger_full(),
         })?;
         // Whatever refuses it from here on, this takes it back.
-        let mut counted = Counted::new(Tally::new(Arc::clone(self), key));
+        let mut counted = Counted::new(Tally::new(Arc::clone(self), key, charge));
         let Some(shared) = &self.shared else {
             self.rates.take(charge)?;
             return Ok(counted);
@@ -330,16 +336,20 @@ impl Inner {
     async fn write(&self) -> Result<(), BoxError> {
         let _alone = self.writing.lock().await;
         match &self.clerk {
-            Some(clerk) => book::write(clerk, &self.ledger).await,
+            Some(clerk) => {
+                // Quotas first: calls wait for what they say. The one is written where the other cannot be.
+                let quotas = book::write(clerk, &self.ledger).await;
+                self.detail.write(clerk).await.and(quotas)
+            }
             None => Ok(()),
         }
     }
 
     /// Delete what was kept long enough. Once a day: what fails today is done tomorrow.
     async fn clear(&self, today: i32) {
-        if let Some(clerk) = &self.clerk
-            && let Err(error) = book::clear(clerk, today.saturating_sub(self.keep_days)).await
-        {
+        let Some(clerk) = &self.clerk else { return };
+        let first = today.saturating_sub(self.keep_days);
+        if let Err(error) = book::clear(clerk, first).await.and(detail::clear(clerk, first).await) {
             tracing::warn!(error = %error, "usage older than traffic.keep_days cannot be deleted today");
         }
     }

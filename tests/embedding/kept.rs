@@ -251,6 +251,12 @@ async fn what_vectors_cost_is_the_tenants() {
     assert!(text.contains("3 embedding tokens"), "{text}");
     app.answer("spokane", "semantic_search_products", json!({ "query_description": "saw" })).await;
     app.stop().await;
+    // The plugin that asked is known by the time of a bill, and it comes to what quotas count.
+    let text = "SELECT d.account, d.embedding_tokens FROM rowhouse.usage_by_plugin AS d JOIN rowhouse.usage AS u
+                  USING (day, account) WHERE d.plugin = 'search' AND u.embedding_tokens = d.embedding_tokens ORDER BY 2";
+    let rows = place.admin.query(text, &[]).await.expect("the books");
+    let tokens: Vec<i64> = rows.iter().map(|row| row.get(1)).collect();
+    assert!(tokens.len() == 2 && tokens[0] > 0 && tokens[1] > tokens[0], "{tokens:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,24 +2,31 @@
 
 use crate::audit::{Arguments, Audit, CallRecord, Event, Reach, Reservation, Short, Statement, Statements, Who};
 use crate::error::{CallError, Code};
-use crate::plugin::{Answer, Body, Content, Ended, Filled, Loaded, Part, Values};
+use crate::plugin::{self, Answer, Body, Content, Ended, Filled, Loaded, Part, Spent, Values};
 use crate::policy::Permit;
 use crate::query::gate::Reason;
 use crate::query::{Ran, SqlCode, TenantTx};
-use crate::traffic::{Pass, Usage};
+use crate::traffic::{Pass, Tally, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A place among the calls that run, charged for what the call used when it is given back.
 pub(super) struct Held {
     pass: Option<Pass>,
     transaction: Arc<TenantTx>,
+    spent: Spent,
 }
 
 impl Held {
     pub(super) fn new(pass: Pass, transaction: Arc<TenantTx>) -> Self {
-        Self { pass: Some(pass), transaction }
+        Self { pass: Some(pass), transaction, spent: Spent::default() }
+    }
+}
+
+impl plugin::Held for Held {
+    fn ended(&mut self, spent: Spent) {
+        self.spent = spent;
     }
 }
 
@@ -30,10 +37,29 @@ impl Drop for Held {
             pass.settle(Usage {
                 rows: ran.iter().map(|ran| ran.rows).sum(),
                 database: ran.iter().map(|ran| ran.time).sum(),
-                // Told as they are spent.
-                embedding_tokens: 0,
+                cpu: self.spent.cpu,
+                fuel: self.spent.fuel,
+                // Tokens are told as they are spent, how it ended by its record.
+                ..Usage::default()
             });
         }
+    }
+}
+
+/// Tells once how a call ended. Dropped before it is told, the caller left.
+struct End(Option<Tally>);
+
+impl End {
+    fn tell(&mut self, failed: bool, bytes_out: u64) {
+        if let Some(tally) = self.0.take() {
+            tally.add(Usage { failed, bytes_out, ..Usage::default() });
+        }
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.tell(true, 0);
     }
 }
 
@@ -45,6 +71,7 @@ pub(super) struct Record<'a> {
     /// Whether the policy lets argument values be kept.
     plain: bool,
     began: Instant,
+    end: End,
 }
 
 impl<'a> Record<'a> {
@@ -54,6 +81,7 @@ impl<'a> Record<'a> {
     /// Where the trail must have the call and cannot.
     pub(super) async fn open(
         audit: &'a Audit,
+        tally: Tally,
         permit: &Permit,
         plugin: &Loaded,
         request: &str,
@@ -77,7 +105,7 @@ impl<'a> Record<'a> {
             duration: Duration::ZERO,
             outcome: None,
         };
-        Ok(Self { audit, place, record, plain: permit.may_record(), began })
+        Ok(Self { audit, place, record, plain: permit.may_record(), began, end: End(Some(tally)) })
     }
 
     /// Keep what the call was asked, as far as the policy allows.
@@ -109,8 +137,15 @@ impl<'a> Record<'a> {
         self.record.answer_bytes = outcome.as_ref().map_or(0, Weighed::bytes);
         self.record.outcome = outcome.as_ref().err().map(|error| error.code);
         self.record.duration = self.began.elapsed();
+        self.end.tell(outcome.is_err(), self.record.answer_bytes);
         self.place.call(self.record);
     }
+}
+
+/// The call's clock, in microseconds since 1970.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What a call came to, as far as the record goes: how many bytes of it leave.

@@ -4,7 +4,7 @@ use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
 use super::{
     Cli, Command, Common, DbCommand, api_key, audit, backup, banner, config, doctor, health, keys, manager, policy,
-    token,
+    token, usage,
 };
 use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
@@ -109,7 +109,10 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             let read = self::settings(&cli.common).ok();
             config::run(command, &sources(&cli.common), read.as_ref())
         }
-        Command::Health => health::run(&settings).await,
+        Command::Health { whole, json, command } => health::run(&settings, command, whole, json).await,
+        Command::Usage(command) => {
+            on_ground(&settings, async |ground| usage::run(command, &settings, ground).await).await
+        }
         Command::Keys(command) => keys::run(&settings, command).await,
         Command::Doctor { json, strict } => doctor::run(&settings, compiler()?, json, strict).await,
         Command::Compile { .. } | Command::Fetch => Ok(ExitCode::SUCCESS),

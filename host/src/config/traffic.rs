@@ -41,8 +41,8 @@ pub struct Traffic {
     /// Seconds between writes of the day's usage to PostgreSQL. What a crash forgets, and how far apart two hosts'
     /// quotas can be; one statement each time, so shorter buys little.
     pub flush_seconds: u64,
-    /// Days the table `rowhouse.usage` keeps what was used; older rows are deleted once a day. A year, and a month to
-    /// look back at it.
+    /// Days the tables `rowhouse.usage` and `rowhouse.usage_by_plugin` keep what was used; older rows are deleted once a
+    /// day. A year, and a month to look back at it.
     pub keep_days: u32,
 }
 

@@ -118,7 +118,7 @@ struct Try {
 }
 
 async fn health(State(host): State<Arc<Host>>) -> Response {
-    Json(super::health::look(&host).await).into_response()
+    Json(super::health::told(&host).await).into_response()
 }
 
 async fn list(State(plugins): State<Arc<Registry>>) -> Response {

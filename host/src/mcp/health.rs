@@ -2,8 +2,13 @@
 
 use crate::call::Host;
 use crate::embedding::{Standing, State};
-use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use crate::error::Code;
+use crate::health::{Component, Severity, moment, worst};
+use crate::plugin::HOST;
+use crate::{query, traffic};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -29,91 +34,207 @@ impl Readiness {
     }
 }
 
-/// How a component is doing: `ok`, `degraded` (callers notice, and are answered) or `down`.
-fn worst(parts: &[&Value]) -> &'static str {
-    let any = |word: &str| parts.iter().any(|part| part["status"] == word);
-    if any("down") {
-        "down"
-    } else if any("degraded") {
-        "degraded"
-    } else {
-        "ok"
-    }
+/// Everything that can be looked at, now, each with what is wrong with it and since when.
+pub(crate) async fn look(host: &Host) -> Vec<Component> {
+    let mut components =
+        vec![database(host).await, calls(host), embedding(host), plugins(host), usage(host), trail(host), backup(host)];
+    components.extend(machine(host).await);
+    host.board.note(SystemTime::now(), &mut components);
+    components
 }
 
-/// Everything that can be looked at, now.
-pub(super) async fn look(host: &Host) -> Value {
-    let (database, embedding, plugins, trail) = (database(host).await, embedding(host), plugins(host), trail(host));
-    let backup = backup(host);
-    json!({
-        "status": worst(&[&database, &embedding, &plugins, &trail, &backup]),
-        "version": env!("CARGO_PKG_VERSION"),
-        "database": database, "embedding": embedding, "plugins": plugins, "audit": trail, "backup": backup,
-    })
+/// The same, as whoever asks gets it.
+pub(super) async fn told(host: &Host) -> Value {
+    let components = look(host).await;
+    let mut told = Map::new();
+    told.insert("status".to_owned(), json!(worst(&components)));
+    told.insert("version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+    told.insert("at".to_owned(), json!(moment(SystemTime::now())));
+    told.extend(components.iter().map(|component| (component.name.to_owned(), component.to_json())));
+    Value::Object(told)
 }
 
-async fn database(host: &Host) -> Value {
+async fn database(host: &Host) -> Component {
     let began = Instant::now();
-    let ready = host.database.ready().await;
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ready = timeout(PATIENCE, host.database.ready()).await;
+    let took = began.elapsed();
     let pool = host.database.status();
     let lanes = pool.lanes.iter().map(|lane| {
         json!({ "role": lane.role, "open": lane.open, "idle": lane.idle, "made": lane.made, "broken": lane.broken })
     });
-    json!({
-        "status": if ready.is_ok() && !host.database.is_refused() { "ok" } else { "down" },
+    let answered = ready.as_ref().ok().and_then(|ready| ready.as_ref().ok());
+    let facts = json!({
         "unsafe": host.database.is_refused(),
-        "ms": took,
-        "server": ready.as_ref().ok().map(|ready| &ready.server_version),
-        "schema": ready.as_ref().ok().map(|ready| ready.schema_version),
-        "statements": { "running": pool.in_use, "most": pool.max },
+        "server": answered.map(|ready| &ready.server_version),
+        "schema": answered.map(|ready| ready.schema_version),
+        "statements": { "running": pool.in_use, "waiting": pool.waiting, "most": pool.max },
         "connections": lanes.collect::<Vec<_>>(),
-    })
-}
-
-fn embedding(host: &Host) -> Value {
-    let (hits, misses) = host.embeddings.cache_counts();
-    let cache = json!({ "hits": hits, "misses": misses });
-    match host.embeddings.state() {
-        State::Off => json!({ "status": "ok", "in_use": false, "cache": cache }),
-        State::Waits(why) => json!({ "status": "degraded", "in_use": false, "why": why, "cache": cache }),
-        State::Serves(model) => {
-            let (status, breaker) = match model.standing() {
-                Standing::Closed => ("ok", "closed"),
-                Standing::Open => ("degraded", "open"),
-                Standing::HalfOpen => ("degraded", "half open"),
-            };
-            json!({ "status": status, "in_use": true, "model": model.name(), "breaker": breaker, "cache": cache })
+    });
+    let walls = "its walls have a hole: no call is served; `rowhouse db check` names it";
+    let mut component = Component::new("database", facts).with(
+        host.database.is_refused(),
+        Severity::Critical,
+        "database.unsafe",
+        walls,
+    );
+    component.took = Some(took);
+    match ready {
+        Ok(Ok(_)) => component,
+        // The code alone: what PostgreSQL says is for the log.
+        Ok(Err(error)) => {
+            let what = format!("it does not answer ({})", Code::from(error.code));
+            component.with(true, Severity::Critical, "database.away", what)
+        }
+        Err(_) => {
+            let what = format!("it does not answer within {} s", PATIENCE.as_secs());
+            component.with(true, Severity::Critical, "database.away", what)
         }
     }
 }
 
-fn plugins(host: &Host) -> Value {
-    let published = host.plugins.published();
-    let status = if published.refused.is_empty() { "ok" } else { "degraded" };
-    let refused: Vec<&String> = published.refused.keys().collect();
-    json!({
-        "status": status,
-        "served": published.plugins.len(),
-        "tools": published.tools().count(),
-        "waiting": published.parked.len(),
-        "on_trial": published.canaries.len(),
-        "refused": refused,
-    })
+/// How full the host is, 0 to 1: the largest of the places taken, of the line before them, and of the line before the
+/// connections, which counts as full when as many wait as there are connections.
+fn saturation(calls: &traffic::Status, pool: &query::Status) -> f64 {
+    let share = |part: usize, whole: usize| (part as f64 / whole.max(1) as f64).min(1.0);
+    let parts = [
+        share(calls.running, calls.places),
+        share(calls.waiting, calls.most_waiting),
+        share(pool.waiting as usize, pool.max as usize),
+    ];
+    parts.into_iter().fold(0.0, f64::max)
 }
 
-fn trail(host: &Host) -> Value {
-    let Some(found) = host.audit.status() else { return json!({ "status": "ok", "kept": false }) };
-    let status = if found.stuck || found.lost > 0 || found.conflicts > 0 { "degraded" } else { "ok" };
-    json!({ "status": status, "spooled": found.spooled, "lost": found.lost, "conflicts": found.conflicts, "stuck": found.stuck })
+fn calls(host: &Host) -> Component {
+    let found = host.traffic.status();
+    let facts = json!({
+        "running": found.running, "waiting": found.waiting, "most": found.places,
+        "saturation": saturation(&found, &host.database.status()),
+        "limits_shared": host.traffic.is_shared(),
+    });
+    host.board.calls(Instant::now(), &host.plugins.published().accounts(), facts)
+}
+
+fn embedding(host: &Host) -> Component {
+    let (hits, misses) = host.embeddings.cache_counts();
+    let cache = json!({ "hits": hits, "misses": misses });
+    match host.embeddings.state() {
+        State::Off => Component::new("embedding", json!({ "in_use": false, "cache": cache })),
+        State::Waits(why) => {
+            let facts = json!({ "in_use": false, "why": why, "cache": cache });
+            Component::new("embedding", facts).with(true, Severity::Warning, "embedding.waits", why)
+        }
+        State::Serves(model) => {
+            let breaker = match model.standing() {
+                Standing::Closed => "closed",
+                Standing::Open => "open",
+                Standing::HalfOpen => "half open",
+            };
+            let facts = json!({ "in_use": true, "model": model.name(), "breaker": breaker, "cache": cache });
+            let what = format!("the model `{}` failed and is left alone for a while: words answer", model.name());
+            let away = model.standing() != Standing::Closed;
+            Component::new("embedding", facts).with(away, Severity::Warning, "embedding.away", what)
+        }
+    }
+}
+
+fn plugins(host: &Host) -> Component {
+    let published = host.plugins.published();
+    let refused: Vec<&String> = published.refused.keys().collect();
+    let held = || published.decided.iter().filter_map(|(name, entry)| Some((name, entry.hold.as_ref()?)));
+    let mut component = Component::new(
+        "plugins",
+        json!({
+            "served": published.plugins.len(),
+            "tools": published.tools().count(),
+            "waiting": published.parked.len(),
+            "on_trial": published.canaries.len(),
+            "held": held().map(|(name, _)| name).collect::<Vec<_>>(),
+            "refused": refused,
+        }),
+    );
+    for (name, why) in &published.refused {
+        // The reason is its author's words in part: the log and `plugin list` have it.
+        let what =
+            format!("the plugin `{name}` is refused at the step `{}`: `rowhouse plugin list` says why", why.step);
+        component = component.of(Some(name), Severity::Warning, "plugins.refused", what);
+    }
+    for (name, hold) in held() {
+        // What an operator held is known to somebody.
+        let severity = if hold.by == HOST { Severity::Warning } else { Severity::Info };
+        let what = format!("the plugin `{name}` was rolled back at {}: `rowhouse plugin list` says why", hold.since);
+        component = component.of(Some(name), severity, "plugins.rolled_back", what);
+    }
+    // A held plugin's newer version waits because it is held: once is enough.
+    for name in published.parked.keys().filter(|name| held().all(|(other, _)| other != *name)) {
+        let what = format!("a version of the plugin `{name}` waits: `rowhouse plugin approve {name}`");
+        component = component.of(Some(name), Severity::Info, "plugins.waiting", what);
+    }
+    component
+}
+
+/// The books quotas and reports are made of.
+fn usage(host: &Host) -> Component {
+    let found = host.traffic.status();
+    Component::new("usage", json!({ "written": found.written, "uncounted_calls": found.lost }))
+        .with(
+            !found.written,
+            Severity::Warning,
+            "usage.unwritten",
+            "it cannot be written; it is counted on and written later",
+        )
+        .with(
+            found.lost > 0,
+            Severity::Warning,
+            "usage.lost",
+            "calls were not counted for reports: there was no room for more accounts",
+        )
+}
+
+fn trail(host: &Host) -> Component {
+    host.board.trail(Instant::now(), host.audit.status())
 }
 
 /// Backups this host makes by itself. Callers do not notice one that is missing; whoever needs it does.
-fn backup(host: &Host) -> Value {
+fn backup(host: &Host) -> Component {
     let Some(known) = host.backups.look(chrono::Utc::now()) else {
-        return json!({ "status": "ok", "made_here": false });
+        return Component::new("backup", json!({ "made_here": false }));
     };
-    let status = if known.trouble.is_some() || known.late { "degraded" } else { "ok" };
     let last = known.last.map(|(id, time, bytes)| json!({ "id": id, "time": time.to_rfc3339(), "bytes": bytes }));
-    json!({ "status": status, "made_here": true, "last": last, "late": known.late, "trouble": known.trouble })
+    Component::new("backup", json!({ "made_here": true, "last": last }))
+        .with(known.late, Severity::Warning, "backup.late", "the last backup is older than two times `backup.every`")
+        .with(
+            known.trouble.is_some(),
+            Severity::Warning,
+            "backup.failed",
+            "no backup could be made: the host's log says why; it is tried again",
+        )
+}
+
+/// What is read from files. A disk that hangs holds nobody up.
+async fn machine(host: &Host) -> Vec<Component> {
+    let board = Arc::clone(&host.board);
+    let looked = tokio::task::spawn_blocking(move || board.machine());
+    match timeout(PATIENCE, looked).await {
+        Ok(Ok(components)) => components,
+        _ => {
+            let what = format!("the machine cannot be looked at within {} s: its disk may hang", PATIENCE.as_secs());
+            vec![Component::new("disk", json!({})).with(true, Severity::Warning, "disk.unknown", what)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_of_places_and_lines_is_how_full_it_is() {
+        for (running, waiting, connections, full) in
+            [(0, 0, 0, 0.0), (16, 0, 0, 0.25), (64, 0, 0, 1.0), (16, 512, 0, 0.5), (16, 0, 15, 0.75), (16, 0, 60, 1.0)]
+        {
+            let calls = traffic::Status { running, places: 64, waiting, most_waiting: 1_024, written: true, lost: 0 };
+            let pool = query::Status { max: 20, in_use: 20, waiting: connections, lanes: Vec::new() };
+            assert!((saturation(&calls, &pool) - full).abs() < 1e-9, "{running} {waiting} {connections}");
+        }
+    }
 }

@@ -13,6 +13,8 @@ use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::traffic::Account;
 use serde_json::Value;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,21 @@ pub trait Errand: Send + Sync + 'static {
 
     /// Do it, in an instance that nobody used before.
     fn run(&self, guest: &mut Guest<'_>) -> impl Future<Output = Result<Self::Outcome, Fault>> + Send;
+}
+
+/// What a guest took of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Time its call held a thread: the guest's computing and the host's for it, its waits aside.
+    pub cpu: Duration,
+    /// Fuel, where it is counted.
+    pub fuel: u64,
+}
+
+/// What a call holds until its guest has ended.
+pub trait Held: Send + 'static {
+    /// The guest has ended, and took this. Not told of one that had to be dropped where it waited.
+    fn ended(&mut self, spent: Spent);
 }
 
 /// A guest in its instance.
@@ -73,6 +90,19 @@ impl Drop for StopWhenLeft {
     }
 }
 
+/// Add up how long a future holds a thread, poll by poll. The ticks a guest is bounded by are too coarse to pay by: most
+/// calls are over before the first.
+async fn timed<F: Future>(spent: &mut Duration, work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let began = Instant::now();
+        let polled = work.as_mut().poll(context);
+        *spent += began.elapsed();
+        polled
+    })
+    .await
+}
+
 fn left() -> Breach {
     Breach::new(Code::Cancelled, "was stopped because the caller left")
 }
@@ -110,7 +140,7 @@ impl Loaded {
         facts: CallFacts,
         stop: Arc<Stop>,
         cancelled: CancellationToken,
-        held: impl Send + 'static,
+        mut held: impl Held,
     ) -> Result<E::Outcome, CallError> {
         let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
         let account = Account::of_permit(&facts.permit);
@@ -118,7 +148,8 @@ impl Loaded {
         let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
         let terms = aside.clone();
         let guest = async move {
-            let outcome = plugin.send(&errand, facts, order, terms).await;
+            let (outcome, spent) = plugin.send(&errand, facts, order, terms).await;
+            held.ended(spent);
             drop(held);
             outcome
         };
@@ -167,17 +198,18 @@ impl Loaded {
         facts: CallFacts,
         stop: Arc<Stop>,
         aside: Option<Aside>,
-    ) -> Result<E::Outcome, CallError> {
+    ) -> (Result<E::Outcome, CallError>, Spent) {
         let (request, began) = (facts.request.clone(), Instant::now());
         let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
         let mut state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
         state.aside = aside;
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
         let begun = self.exports.pre().instantiate_async(&mut store).await;
+        let mut cpu = Duration::ZERO;
         let (outcome, store) = match begun {
             Ok(instance) => {
                 let mut guest = Guest { plugin: self, store, instance, limits: &limits };
-                (errand.run(&mut guest).await, guest.store)
+                (timed(&mut cpu, errand.run(&mut guest)).await, guest.store)
             }
             Err(error) => (Err(error.into()), store),
         };
@@ -220,7 +252,7 @@ impl Loaded {
             log_bytes: state.meter.log_bytes as u64,
         };
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
-        outcome
+        (outcome, Spent { cpu, fuel })
     }
 
     /// The plugin as errors name it.

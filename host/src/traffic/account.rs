@@ -3,6 +3,7 @@
 use crate::policy::Permit;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Who is charged: the tenant, by callers who may see no other one; everybody else for itself, also for a call that was
@@ -39,7 +40,7 @@ impl Account {
     }
 
     /// The account whose key this is.
-    pub(super) fn read(key: &str) -> Option<Self> {
+    pub fn read(key: &str) -> Option<Self> {
         match key.split_once(':')? {
             ("tenant", id) => Uuid::parse_str(id).ok().map(Account::Tenant),
             ("principal", digits) => {
@@ -80,6 +81,8 @@ pub struct Charge {
     pub(super) tool: [u8; 16],
     /// The tool as settings name it: `plugin/tool`.
     pub(super) name: String,
+    /// Whose tool it is.
+    pub(super) plugin: Arc<str>,
 }
 
 impl Charge {
@@ -92,6 +95,7 @@ impl Charge {
             principal: digest(&[issuer.as_bytes(), subject.as_bytes()]),
             tool: digest(&[kind, &account.bytes(), plugin.as_bytes(), tool.as_bytes()]),
             name: format!("{plugin}/{tool}"),
+            plugin: plugin.into(),
         }
     }
 

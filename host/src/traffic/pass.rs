@@ -1,6 +1,8 @@
 //! The right to run, and where to tell what a call used.
 
 use super::Inner;
+use super::account::Charge;
+use super::detail::{Line, Sums};
 use super::ledger::{Amounts, Key};
 use super::queue::Place;
 use std::sync::Arc;
@@ -15,6 +17,14 @@ pub struct Usage {
     pub database: Duration,
     /// Tokens sent to the model that makes vectors of texts.
     pub embedding_tokens: u64,
+    /// It ended without an answer.
+    pub failed: bool,
+    /// Bytes of its answer.
+    pub bytes_out: u64,
+    /// Time it held a thread.
+    pub cpu: Duration,
+    /// Fuel its guest used, where that is counted.
+    pub fuel: u64,
 }
 
 /// The right to run, until dropped. Goes with the call into its task.
@@ -37,6 +47,7 @@ impl Pass {
     /// paid: knocking is not free.
     pub fn give_back(self) {
         self.tally.inner.add(self.tally.key, Amounts::CALL_BACK);
+        self.tally.inner.detail.count(&self.tally.line, &Sums::CALL_BACK);
     }
 
     /// Tell what the call used, and give the place to the next.
@@ -51,11 +62,12 @@ impl Pass {
 pub struct Tally {
     inner: Arc<Inner>,
     key: Key,
+    line: Line,
 }
 
 impl Tally {
-    pub(super) fn new(inner: Arc<Inner>, key: Key) -> Self {
-        Self { inner, key }
+    pub(super) fn new(inner: Arc<Inner>, key: Key, charge: &Charge) -> Self {
+        Self { inner, key, line: (key.0, key.1, Arc::clone(&charge.plugin)) }
     }
 
     /// Add to what the call used.
@@ -64,6 +76,7 @@ impl Tally {
         if amounts != Amounts::default() {
             self.inner.add(self.key, amounts);
         }
+        self.inner.detail.count(&self.line, &usage.into());
     }
 }
 
@@ -87,6 +100,7 @@ impl Counted {
 
     pub(super) fn keep(mut self) -> Tally {
         self.kept = true;
+        self.tally.inner.detail.count(&self.tally.line, &Sums::ONE_CALL);
         self.tally.clone()
     }
 }

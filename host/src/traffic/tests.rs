@@ -140,7 +140,7 @@ async fn who_is_refused_by_one_limit_pays_no_other() {
 #[tokio::test]
 async fn each_quota_names_itself_and_ends_at_midnight() {
     let none = Quota::default();
-    let used = Usage { rows: 10, database: Duration::from_secs(3), embedding_tokens: 40 };
+    let used = Usage { rows: 10, database: Duration::from_secs(3), embedding_tokens: 40, ..Usage::default() };
     let wait = 3.0 * 3_600.0;
     let (tenant, principal) = ("this tenant", "this principal, who sees several tenants,");
     for (limit, quota, sole, said) in [

@@ -4,7 +4,7 @@ clerk AS (SELECT oid, rolname FROM pg_roles WHERE rolname = 'rowhouse_clerk'),
 relation AS (
   SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name,
          n.nspname = 'rowhouse' AND c.relname IN ('revocations', 'api_keys', 'usage', 'audit', 'tenants_directory',
-           'embedding_models', 'embedding_sources', 'embedding_queue') AS of_the_books
+           'embedding_models', 'embedding_sources', 'embedding_queue', 'usage_by_plugin', 'usage_writers') AS of_the_books
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
 -- What its clerk does with each book, and nothing else.
@@ -12,6 +12,7 @@ right_of AS (
   SELECT to_regclass('rowhouse.' || b.name) AS oid, p.privilege, p.privilege = ANY (b.needs) AS needed
   FROM (VALUES ('revocations', '{SELECT}'::text[]), ('api_keys', '{SELECT}'), ('tenants_directory', '{SELECT}'),
                ('embedding_models', '{SELECT}'), ('embedding_sources', '{SELECT}'), ('embedding_queue', '{SELECT}'),
+               ('usage_by_plugin', '{SELECT,INSERT,UPDATE,DELETE}'), ('usage_writers', '{SELECT,INSERT,UPDATE,DELETE}'),
                ('usage', '{SELECT,INSERT,UPDATE,DELETE}'), ('audit', '{SELECT,INSERT}')) AS b(name, needs)
   CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p(privilege)),
 held AS (
