@@ -13,8 +13,9 @@ use std::path::Path;
 const MANUAL: &str = "docs/plugins.md";
 
 /// Texts whose links are held.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     MANUAL,
+    "docs/resilience.md",
     "README.md",
     "ARCHITECTURE.md",
     "SECURITY.md",

@@ -190,7 +190,7 @@ fn one_room_for_each_foreign_thing() {
         ("redis", &["config", "doctor", "embedding", "traffic"]),
         ("candle_core", &["embedding"]),
         ("tokenizers", &["embedding"]),
-        ("failsafe", &["embedding"]),
+        ("failsafe", &["embedding", "query"]),
     ];
     let engines = ["host/src/plugin/engine.rs", "host/src/plugin/compile.rs"];
     let mut used = BTreeSet::new();

@@ -8,11 +8,14 @@ mod doctor;
 mod embed;
 mod health;
 mod keys;
+mod log;
 mod manager;
 mod plugin;
 mod policy;
 mod progress;
+mod reload;
 mod run;
+mod signals;
 mod token;
 mod trail;
 
@@ -54,9 +57,10 @@ pub(crate) struct Common {
     /// The directory of plugins.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
-    /// What goes to the log (standard error): `info`, `debug`, or a filter such as `rowhouse=debug,warn`.
-    #[arg(long, global = true, env = "ROWHOUSE_LOG", default_value = "warn", value_name = "FILTER")]
-    pub(crate) log: String,
+    /// What goes to the log (standard error): `info`, `debug`, or a filter such as `rowhouse=debug,warn`. Unset: as the
+    /// settings say, else `warn`.
+    #[arg(long, global = true, env = "ROWHOUSE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Log as JSON lines.
     #[arg(long, global = true)]
     pub(crate) log_json: bool,
@@ -125,7 +129,8 @@ pub(crate) enum Command {
     Config(config::ConfigCommand),
     /// Whether the host of these settings answers calls, by its own word; exit code 1: it does not.
     ///
-    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says.
+    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says; where `http.admin`
+    /// names a socket, it also says which component is why.
     #[command(after_help = "Example:  rowhouse health")]
     Health,
     /// The host's keys: list them, replace them.

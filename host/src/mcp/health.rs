@@ -55,14 +55,22 @@ async fn database(host: &Host) -> Value {
     let began = Instant::now();
     let ready = host.database.ready().await;
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let pool = host.database.status();
+    let (pool, (standing, away)) = (host.database.status(), host.database.standing());
+    let breaker = match standing {
+        crate::query::Standing::Closed => "closed",
+        crate::query::Standing::Open => "open",
+        crate::query::Standing::HalfOpen => "half open",
+    };
     let lanes = pool.lanes.iter().map(|lane| {
         json!({ "role": lane.role, "open": lane.open, "idle": lane.idle, "made": lane.made, "broken": lane.broken })
     });
     json!({
         "status": if ready.is_ok() && !host.database.is_refused() { "ok" } else { "down" },
         "unsafe": host.database.is_refused(),
+        "breaker": breaker,
+        "away_ms": away.map(|away| u64::try_from(away.as_millis()).unwrap_or(u64::MAX)),
         "ms": took,
+        "host": ready.as_ref().ok().map(|ready| &ready.host),
         "server": ready.as_ref().ok().map(|ready| &ready.server_version),
         "schema": ready.as_ref().ok().map(|ready| ready.schema_version),
         "statements": { "running": pool.in_use, "most": pool.max },
