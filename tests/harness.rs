@@ -298,6 +298,12 @@ impl App {
         (code, reply["result"]["content"][0]["text"].as_str().expect("a text").to_owned())
     }
 
+    /// What the endpoint says of whether calls can be answered, as a status.
+    pub async fn ready(&self) -> u16 {
+        let asked = self.http.get(format!("http://{}/health/ready", self.address)).send();
+        asked.await.expect("a reply").status().as_u16()
+    }
+
     /// Stop serving, wait until it is over, and leave the plugin directory to another house.
     pub async fn leave(mut self) -> tempfile::TempDir {
         let empty = tempfile::tempdir().expect("a directory");

@@ -32,6 +32,7 @@ mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.
 mod backup; // Copies of the database: made, tried, brought back.
 mod outage; // What breaks around the host, and how it goes on.
+mod resilience; // A database that goes and comes back; a host that starts, reloads and stops.
 mod doctor; // A deployment is looked at; keys are replaced while hosts serve.
 mod deploy; // The files hosts are deployed by, and the layout they make.
 mod oauth; // A real authorization server, and clients that find their way to it.

@@ -13,11 +13,12 @@ use std::path::Path;
 const MANUAL: &str = "docs/plugins.md";
 
 /// Texts whose links are held.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     MANUAL,
     "docs/backups.md",
     "docs/usage.md",
     "docs/health.md",
+    "docs/resilience.md",
     "README.md",
     "ARCHITECTURE.md",
     "SECURITY.md",

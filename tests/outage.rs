@@ -1,7 +1,7 @@
 //! What breaks around the host, what it says then, and how it goes on.
 
 mod listing; // What every account can read of a process.
-mod process;
+pub mod process;
 mod sharing;
 mod unsafe_database;
 

@@ -191,7 +191,7 @@ fn one_room_for_each_foreign_thing() {
         ("redis", &["config", "doctor", "embedding", "traffic"]),
         ("candle_core", &["embedding"]),
         ("tokenizers", &["embedding"]),
-        ("failsafe", &["embedding"]),
+        ("failsafe", &["embedding", "query"]),
         ("object_store", &["backup"]),
         ("age::x25519", &["backup"]),
     ];

@@ -5,11 +5,12 @@
 //! whatever was missed while the connection was down is made up for by a tick after each connection.
 
 use crate::error::BoxError;
+use crate::hosts;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_util::sync::CancellationToken;
 
 /// What one may wait to hear of.
@@ -48,7 +49,7 @@ pub struct Gone;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long connecting may take before it is tried again.
+/// How long connecting may take, over all hosts of the URL, before it is tried again.
 const CONNECTING: Duration = Duration::from_secs(5);
 
 /// A word that got lost (a proxy that drops notifications) is made up for this often.
@@ -130,7 +131,7 @@ async fn serve(
     shared: &Shared,
     wait: &mut Duration,
 ) -> Result<(), BoxError> {
-    let (client, mut connection) = tokio::time::timeout(CONNECTING, config.connect(NoTls)).await??;
+    let (client, mut connection) = hosts::connect(config, CONNECTING).await?;
     // The connection only moves while it is polled: listening needs the loop below to run beside it.
     let client = Arc::new(client);
     let listen: String = Topic::ALL.map(|topic| format!("LISTEN {};", topic.channel())).concat();

@@ -9,11 +9,14 @@ mod doctor;
 mod embed;
 mod health;
 mod keys;
+mod log;
 mod manager;
 mod plugin;
 mod policy;
 mod progress;
+mod reload;
 mod run;
+mod signals;
 mod token;
 mod trail;
 mod usage;
@@ -56,9 +59,10 @@ pub(crate) struct Common {
     /// The directory of plugins.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,
-    /// What goes to the log (standard error): `info`, `debug`, or a filter such as `rowhouse=debug,warn`.
-    #[arg(long, global = true, env = "ROWHOUSE_LOG", default_value = "warn", value_name = "FILTER")]
-    pub(crate) log: String,
+    /// What goes to the log (standard error): `info`, `debug`, or a filter such as `rowhouse=debug,warn`. Unset: as the
+    /// settings say, else `warn`.
+    #[arg(long, global = true, env = "ROWHOUSE_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Log as JSON lines.
     #[arg(long, global = true)]
     pub(crate) log_json: bool,

@@ -53,6 +53,9 @@ use std::path::{Path, PathBuf};
 pub struct Settings {
     /// What the host is run for.
     pub profile: Profile,
+    /// What goes to the log, as `--log` and `ROWHOUSE_LOG` take it, which come before it: `info`, `rowhouse=debug,warn`.
+    /// Unset: `warn`.
+    pub log: Option<String>,
     /// The front door.
     pub http: Http,
     /// The database and the pool.

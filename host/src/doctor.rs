@@ -3,6 +3,7 @@
 //! What is [`Level::Unsafe`] here is refused by the serving path, too. Nothing is changed by looking, with one
 //! exception: an embedded database that nobody runs is started for it.
 
+mod connections; // Room for every host's.
 mod database; // The walls, as the migrations' lint sees them, and what only this side knows.
 mod issuers; // Those whose tokens are believed.
 mod keys; // Files, and keys on their way out.
@@ -123,7 +124,7 @@ pub async fn examine(settings: &Settings, compiler: PathBuf, ground: anyhow::Res
     };
     let found = match (ground, &opened) {
         (Err(error), _) => Err(error),
-        (Ok(ground), keys) => database::look(ground, keys.as_ref().ok(), &settings.functions()).await,
+        (Ok(ground), keys) => database::look(ground, keys.as_ref().ok(), settings).await,
     };
     report.add("database", found);
     report.add("audit", trail::look(settings));

@@ -6,12 +6,14 @@
 
 mod backups; // Copies of it, made in time.
 mod ground; // The database it stands on.
+mod reload; // Other settings while it is open.
 mod rounds; // What an open house keeps up with.
 mod sources; // Plugins from elsewhere.
 mod vectors; // Texts searched by meaning.
 mod walls; // What it does not serve without.
 
 pub use ground::Ground;
+pub use reload::Reloaded;
 pub use walls::{Unsafe, note_refusal};
 
 use crate::alerts::{self, Alerts};
@@ -111,7 +113,7 @@ impl House {
     /// Open the house on prepared ground. `compiler` is the executable of the compiler process.
     ///
     /// # Errors
-    /// What cannot be used, and what to do.
+    /// What cannot be used, and what to do. What was started by then is stopped, a database of ours included.
     pub async fn open(
         settings: &Settings,
         keys: &Keys,
@@ -119,95 +121,15 @@ impl House {
         compiler: PathBuf,
         watch: &mut dyn Watcher,
     ) -> Result<Self> {
-        if let Some(fault) = settings.database.fault() {
-            bail!("{fault}");
+        match furnish(settings, keys, &ground, compiler, watch).await {
+            Ok((host, stop)) => Ok(Self { host, ground, stop }),
+            Err(error) => {
+                if let Err(stuck) = ground.leave().await {
+                    tracing::error!(error = %format!("{stuck:#}"), "the database was left as it is");
+                }
+                Err(error)
+            }
         }
-        let admin = ground.admin().await?;
-        let catalog = catalog::read(&admin, &settings.database.schemas).await?;
-        let directory = tenants(shape::tenants(&admin).await?);
-        drop(admin);
-        let stop = CancellationToken::new();
-        // What was started ends with an opening that fails.
-        let undo = stop.clone().drop_guard();
-        let alerts = Alerts::open(&settings.alerts, stop.clone()).context("[alerts]")?;
-        let clerk = Clerk::start(ground.clerk(keys), stop.clone());
-        let identity = identity(keys, settings, Some(clerk.clone()))?;
-        let policy = Keeper::open_for(&settings.policy, &settings.plugins, directory);
-        let policy = Arc::new(policy.context("the policy cannot be used")?);
-        watch.step(
-            "policy",
-            &format!("{} policies over {} tenants", policy.current().len(), policy.current().directory().len()),
-        );
-        let calls = settings.plugins.concurrent_calls;
-        let traffic =
-            Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
-        watch.step("limits", &traffic.terms().await);
-        let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
-        let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()).with_names(catalog.names().clone());
-        let gate = Arc::new(gate.with_functions(&settings.functions()));
-        let target = ground.target(keys, catalog.search_path().to_vec());
-        let pool = settings.database.pool.clone();
-        let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
-        sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
-        let plugins = plugin::open(
-            &settings.plugins,
-            settings.requires_signatures(),
-            compiler,
-            &settings.state_dir(),
-            stop.clone(),
-        )
-        .await
-        .map_err(|e| anyhow::anyhow!(e))?;
-        let published = plugins.published();
-        let names: Vec<String> = published.plugins.values().map(|p| format!("{} {}", p.name, p.version)).collect();
-        let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        watch.step("plugins", &format!("{listed} ({} tools)", published.tools().count()));
-        let served =
-            |name: &str| published.tools().any(|(plugin, tool)| format!("{}/{}", plugin.name, tool.name) == name);
-        for name in settings.traffic.tools.keys().filter(|name| !served(name)) {
-            watch.step("limits", &format!("traffic.tools: there is no tool {name} now"));
-        }
-        for tenant in strangers(&settings.plugins, policy.current().directory()) {
-            watch.step("limits", &format!("[plugins]: there is no tenant {tenant} now"));
-        }
-        for (name, parked) in &published.parked {
-            watch.step("waits", &format!("{parked} (rowhouse plugin approve {name})"));
-        }
-        for why in published.refused.values() {
-            watch.step("refused", &why.to_string());
-        }
-        let embeddings = Embeddings::open(&settings.embedding, &settings.state_dir());
-        let embeddings = embeddings.map_err(|e| anyhow::anyhow!(e)).context("[embedding]")?;
-        let host = Arc::new(Host {
-            identity,
-            policy,
-            traffic,
-            plugins,
-            database,
-            catalog: ArcSwap::from_pointee(catalog),
-            embeddings,
-            audit,
-            seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
-            backups: Arc::new(Standing::of(&settings.backup)),
-            board: Arc::new(Board::new(settings)),
-        });
-        host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
-        host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
-        let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
-        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(alerts::watch(Arc::clone(&host), alerts))));
-        rounds::start(&host, &clerk, told, settings.state_dir(), &stop);
-        let walls =
-            walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());
-        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
-        let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
-        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
-        if settings.backup.every.is_some() {
-            let origin = ground.origin(settings).context("[backup]")?;
-            let kept = backups::keep(origin, settings.clone(), Arc::clone(&host.backups));
-            drop(tokio::spawn(stop.clone().run_until_cancelled_owned(kept)));
-        }
-        undo.disarm();
-        Ok(Self { host, ground, stop })
     }
 
     /// Which database this house stands on.
@@ -227,4 +149,96 @@ impl House {
         self.stop.cancel();
         self.ground.leave().await
     }
+}
+
+/// Everything of a house but the ground it stands on, and what ends its rounds. Ends what it started where it fails.
+async fn furnish(
+    settings: &Settings,
+    keys: &Keys,
+    ground: &Ground,
+    compiler: PathBuf,
+    watch: &mut dyn Watcher,
+) -> Result<(Arc<Host>, CancellationToken)> {
+    if let Some(fault) = settings.database.fault() {
+        bail!("{fault}");
+    }
+    let admin = ground.admin().await?;
+    let catalog = catalog::read(&admin, &settings.database.schemas).await?;
+    let directory = tenants(shape::tenants(&admin).await?);
+    drop(admin);
+    let stop = CancellationToken::new();
+    // What was started ends with an opening that fails.
+    let undo = stop.clone().drop_guard();
+    let alerts = Alerts::open(&settings.alerts, stop.clone()).context("[alerts]")?;
+    let clerk = Clerk::start(ground.clerk(keys), stop.clone());
+    let identity = identity(keys, settings, Some(clerk.clone()))?;
+    let policy = Keeper::open_for(&settings.policy, &settings.plugins, directory);
+    let policy = Arc::new(policy.context("the policy cannot be used")?);
+    watch.step(
+        "policy",
+        &format!("{} policies over {} tenants", policy.current().len(), policy.current().directory().len()),
+    );
+    let calls = settings.plugins.concurrent_calls;
+    let traffic = Traffic::open(settings.traffic.clone(), calls as usize, Some(clerk.clone())).context("[traffic]")?;
+    watch.step("limits", &traffic.terms().await);
+    let audit = Audit::open(&settings.audit, &settings.state_dir(), &keys.audit, Some(clerk.clone()))?;
+    let gate = Gate::new(shape::ALLOWED_FUNCTIONS, catalog.relations()).with_names(catalog.names().clone());
+    let gate = Arc::new(gate.with_functions(&settings.functions()));
+    let target = ground.target(keys, catalog.search_path().to_vec());
+    let pool = settings.database.pool.clone();
+    let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
+    sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
+    let plugins =
+        plugin::open(&settings.plugins, settings.requires_signatures(), compiler, &settings.state_dir(), stop.clone())
+            .await
+            .map_err(|e| anyhow::anyhow!(e))?;
+    let published = plugins.published();
+    let names: Vec<String> = published.plugins.values().map(|p| format!("{} {}", p.name, p.version)).collect();
+    let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    watch.step("plugins", &format!("{listed} ({} tools)", published.tools().count()));
+    let served = |name: &str| published.tools().any(|(plugin, tool)| format!("{}/{}", plugin.name, tool.name) == name);
+    for name in settings.traffic.tools.keys().filter(|name| !served(name)) {
+        watch.step("limits", &format!("traffic.tools: there is no tool {name} now"));
+    }
+    for tenant in strangers(&settings.plugins, policy.current().directory()) {
+        watch.step("limits", &format!("[plugins]: there is no tenant {tenant} now"));
+    }
+    for (name, parked) in &published.parked {
+        watch.step("waits", &format!("{parked} (rowhouse plugin approve {name})"));
+    }
+    for why in published.refused.values() {
+        watch.step("refused", &why.to_string());
+    }
+    let embeddings = Embeddings::open(&settings.embedding, &settings.state_dir());
+    let embeddings = embeddings.map_err(|e| anyhow::anyhow!(e)).context("[embedding]")?;
+    let host = Arc::new(Host {
+        identity,
+        policy,
+        traffic,
+        plugins,
+        database,
+        catalog: ArcSwap::from_pointee(catalog),
+        embeddings,
+        audit,
+        seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
+        backups: Arc::new(Standing::of(&settings.backup)),
+        board: Arc::new(Board::new(settings)),
+    });
+    host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
+    host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;
+    let told = keys::watch(&settings.state_dir(), &settings.keys, stop.clone())?;
+    drop(tokio::spawn(stop.clone().run_until_cancelled_owned(alerts::watch(Arc::clone(&host), alerts))));
+    rounds::start(&host, &clerk, told, settings.state_dir(), &stop);
+    let walls =
+        walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());
+    drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
+    let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
+    drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
+    if settings.backup.every.is_some() {
+        let origin = ground.origin(settings).context("[backup]")?;
+        let kept = backups::keep(origin, settings.clone(), Arc::clone(&host.backups));
+        drop(tokio::spawn(stop.clone().run_until_cancelled_owned(kept)));
+    }
+    undo.disarm();
+    Ok((host, stop))
 }

@@ -15,6 +15,7 @@ pub mod worker; // Processes of our own, bounded.
 pub mod wheel; // Archives from a package index.
 pub mod keys; // The host's own secrets.
 pub mod embedded; // A PostgreSQL of our own.
+pub mod hosts; // Where the database is: one host, or several.
 pub mod clerk; // The host's own tables.
 pub mod backup; // Copies of the database, elsewhere.
 pub mod identity; // Who is asking: a proof becomes a Principal.

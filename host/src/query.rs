@@ -14,19 +14,24 @@ mod frame;
 pub mod gate;
 mod json;
 mod lane;
+mod link;
 mod looks;
+mod loss;
 mod packed;
+mod patience;
 mod pool;
 mod rows;
 mod straggler;
 mod tally;
 mod ticket;
+mod tries;
 mod trip;
 mod value;
 
 pub use fault::{SqlCode, SqlError};
 pub use lane::{Logins, Target};
 pub use packed::{Batch, Packed, PackedData};
+pub use patience::Standing;
 pub use pool::{LaneStatus, Status};
 pub use rows::{Column, Rows};
 pub use tally::Ran;
@@ -38,6 +43,7 @@ use crate::traffic::Account;
 use arc_swap::ArcSwap;
 use gate::Gate;
 use lane::Lane;
+use patience::Patience;
 use pool::Pool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,11 +51,10 @@ use std::time::Duration;
 use straggler::Warden;
 use tally::{Begun, Tally};
 use ticket::{Claims, Signer};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::config::SslMode;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use trip::Order;
 
 /// Why there is no way to the database. For the operator.
@@ -94,6 +99,8 @@ pub struct Ready {
     pub schema_version: i32,
     /// The process id of the backend that answered.
     pub backend: i32,
+    /// Which of the URL's hosts it belongs to.
+    pub host: String,
 }
 
 /// The pool and what every call shares. One for the whole process; cheap to clone.
@@ -105,6 +112,9 @@ struct Shared {
     signer: ArcSwap<Signer>,
     gate: ArcSwap<Gate>,
     pool: Pool,
+    patience: Arc<Patience>,
+    /// Ends who looks whether the database is back.
+    _looks: DropGuard,
     /// The database has a hole in its walls: nothing is asked of it, and nothing it answers is handed on.
     refused: AtomicBool,
     warden: Warden,
@@ -131,18 +141,23 @@ impl Database {
             return Err(Error::Tls);
         }
         let signer = ArcSwap::from_pointee(Signer::new(&key, settings.ticket_ttl()));
-        let pool = Pool::new(&target, &settings);
+        let (patience, looks) = (Patience::new(settings.tries), CancellationToken::new());
+        let pool = Pool::new(&target, &settings, &patience);
         let database = Self(Arc::new(Shared {
             settings,
             signer,
             gate: ArcSwap::new(gate),
             pool,
+            patience: Arc::clone(&patience),
+            _looks: looks.clone().drop_guard(),
             refused: AtomicBool::new(false),
             warden: Warden::new(target.config),
             #[cfg(feature = "demolition")]
             lowered: demolition::Lowered::default(),
         }));
         database.ready().await.map_err(Error::Unreachable)?;
+        let look = patience::look(patience, Arc::downgrade(&database.0));
+        drop(tokio::spawn(looks.run_until_cancelled_owned(look)));
         Ok(database)
     }
 
@@ -209,11 +224,17 @@ impl Database {
         self.0.gate.store(gate);
     }
 
+    /// How the breaker before the database stands, and for how long it has been away.
+    pub fn standing(&self) -> (Standing, Option<Duration>) {
+        (self.0.patience.standing(), self.0.patience.away())
+    }
+
     /// Ask the database, over the pool, whether it is there.
     ///
     /// # Errors
-    /// [`SqlCode::Unavailable`] when it does not answer in time.
+    /// [`SqlCode::Unavailable`] when it does not answer in time, at once where that is known.
     pub async fn ready(&self) -> Result<Ready, SqlError> {
+        self.0.patience.permit()?;
         let limit = self.0.settings.acquire_timeout();
         let mut link = self.0.pool.connect(Lane::One, Instant::now() + limit).await?;
         link.depart();
@@ -223,8 +244,8 @@ impl Database {
         if !answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))) {
             return Err(SqlError::unavailable("rowhouse.hello() gave no row"));
         }
-        let (schema_version, backend) = (link.schema_version, link.backend);
-        Ok(Ready { server_version: link.server_version.clone(), schema_version, backend })
+        let (schema_version, backend, host) = (link.schema_version, link.backend, link.place.to_string());
+        Ok(Ready { server_version: link.server_version.clone(), schema_version, backend, host })
     }
 
     /// Connections, for metrics and `doctor`.
@@ -321,32 +342,7 @@ impl TenantTx {
         };
         #[cfg(feature = "demolition")]
         let order = shared.lowered.rebracket(order);
-        let (link, place) = match shared.pool.link(self.lane, self.account, self.deadline, &self.cancel).await {
-            Ok(link) => link,
-            Err(error) => {
-                let outcome = Err(error);
-                begun.end(&outcome);
-                return outcome;
-            }
-        };
-        // Not before: whoever waits because of others is not charged for it.
-        begun.depart();
-        // Signed last: it is good for seconds, and for this backend only.
-        let ticket = shared.signer.load().sign(&self.claims, link.backend);
-        let stop = self.cancel.child_token();
-        let dropped = stop.clone().drop_guard();
-        // In a task of its own, so that a caller that leaves does not leave a transaction open behind it.
-        let (answer, outcome) = oneshot::channel();
-        let (warden, waiting) = (shared.warden.clone(), trip::Waiting { answer, begun });
-        tokio::spawn(trip::run(link, ticket, order, stop.clone(), warden, waiting, place));
-        let outcome = budget::watch(&self.tally, self.database_time, &stop, outcome).await;
-        dropped.disarm();
-        if let Some(most) = self.overdrawn() {
-            return Err(budget::overdrawn(most));
-        }
-        // Rows that were read while the hole was found.
-        self.database.sound()?;
-        outcome.map_err(SqlError::unavailable)?
+        self.tries(Arc::new(order), begun).await
     }
 
     /// The statements that were run until now, those that were refused, let go of or are still under way included.

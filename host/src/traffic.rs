@@ -18,16 +18,19 @@ mod queue; // How many at once: the fair queue.
 mod pass; // The right to run, and where to tell what a call used.
 mod refusal; // What a caller is told whom a limit stops.
 mod status; // How they are doing.
+mod tune; // Limits that change while calls run.
 
 pub use account::{Account, Charge};
 pub use pass::{Pass, Tally, Usage};
 pub(crate) use queue::{Place, Queue, Shape, Turned};
 pub use refusal::Refusal;
 pub use status::Status;
+pub use tune::Tuned;
 
 use crate::clerk::Clerk;
 use crate::config;
 use crate::error::BoxError;
+use arc_swap::ArcSwap;
 use bucket::Empty;
 use clock::Time;
 use detail::Detail;
@@ -123,8 +126,7 @@ pub struct Traffic {
 
 struct Inner {
     time: Time,
-    quota: config::Quota,
-    rates: Rates,
+    rates: ArcSwap<Rates>,
     ledger: Ledger,
     detail: Detail,
     clerk: Option<Clerk>,
@@ -170,8 +172,7 @@ impl Traffic {
         let shape = Shape { places, each, waiting, waiting_each };
         let inner = Arc::new(Inner {
             time,
-            quota: settings.quota,
-            rates,
+            rates: ArcSwap::from_pointee(rates),
             ledger: Ledger::new(settings.quota, clerk.is_some(), shared.is_some()),
             detail: Detail::new(clerk.is_some()),
             clerk,
@@ -194,7 +195,7 @@ impl Traffic {
     /// Over what limits hold, for whoever starts the host. Asks Redis, where there should be one, for a second at most.
     pub async fn terms(&self) -> String {
         let quotas = self.inner.ledger.is_limited();
-        if !quotas && !self.inner.rates.are_some() {
+        if !quotas && !self.inner.rates.load().are_some() {
             return "on calls at once only, each host for itself".to_owned();
         }
         match (&self.inner.shared, &self.inner.clerk) {
@@ -270,7 +271,8 @@ impl Inner {
     /// Pass buckets and quotas, and count the call.
     async fn count(self: &Arc<Self>, charge: &Charge, key: Key) -> Result<Counted, Refusal> {
         // Before anything that costs: who knocks too often costs nothing.
-        self.rates.look(charge)?;
+        let rates = self.rates.load_full();
+        rates.look(charge)?;
         if self.ledger.is_limited()
             && self.ledger.is_unread(key)
             && let Some(clerk) = &self.clerk
@@ -287,24 +289,24 @@ impl Inner {
         // Whatever refuses it from here on, this takes it back.
         let mut counted = Counted::new(Tally::new(Arc::clone(self), key, charge));
         let Some(shared) = &self.shared else {
-            self.rates.take(charge)?;
+            rates.take(charge)?;
             return Ok(counted);
         };
-        match shared.admit(charge, key, &self.rates.of(charge)).await {
+        match shared.admit(charge, key, &rates.of(charge)).await {
             Some(Verdict::Go) => {
                 counted.is_shared();
                 // This host's share goes from its own buckets, too: when Redis leaves, they are as full as they are.
-                let _ = self.rates.take(charge);
+                let _ = rates.take(charge);
             }
             None => {
-                self.rates.take(charge)?;
+                rates.take(charge)?;
                 self.ledger.owe(key);
                 counted.is_shared();
                 shared.wake();
             }
-            Some(Verdict::Empty(which, wait)) => return Err(self.rates.refuse(which, charge, &Empty::Until(wait))),
+            Some(Verdict::Empty(which, wait)) => return Err(rates.refuse(which, charge, &Empty::Until(wait))),
             Some(Verdict::Exhausted(bound)) => {
-                let (measure, _) = ledger::bounds(&self.quota)[bound];
+                let (measure, _) = ledger::bounds(&self.ledger.quota())[bound];
                 return Err(self.exhausted(measure, key));
             }
         }
@@ -312,7 +314,7 @@ impl Inner {
     }
 
     fn exhausted(&self, measure: Measure, (_, account): Key) -> Refusal {
-        refusal::quota(measure, &self.quota, account, self.time.till_midnight())
+        refusal::quota(measure, &self.ledger.quota(), account, self.time.till_midnight())
     }
 
     fn add(&self, key: Key, amounts: Amounts) {
@@ -375,7 +377,7 @@ async fn keep(inner: Arc<Inner>, stop: CancellationToken) {
         }
         if swept.elapsed() >= SWEEP {
             swept = Instant::now();
-            inner.rates.sweep();
+            inner.rates.load().sweep();
         }
     }
 }

@@ -12,31 +12,31 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Between two looks at something that is bound to come.
-pub(super) const LOOK: Duration = Duration::from_millis(50);
+pub const LOOK: Duration = Duration::from_millis(50);
 
 /// A directory for a host of its own: state, plugins, settings.
-pub(super) struct Home {
+pub struct Home {
     dir: tempfile::TempDir,
     bin: PathBuf,
 }
 
 /// What a command said, and how it ended.
-pub(super) struct Ended {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ended {
     /// What it printed, as JSON.
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {} {}", self.out, self.err))
     }
 }
 
 impl Home {
     /// An empty one, with these guests for plugins.
-    pub(super) async fn new(guests: &[&str]) -> Self {
+    pub async fn new(guests: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         // Root's database runs as another user, who must be able to pass through.
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).expect("a directory of ours");
@@ -52,21 +52,21 @@ impl Home {
         Self { dir, bin }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.path().join("state")
     }
 
     /// The programs of PostgreSQL.
-    pub(super) fn bin(&self) -> &Path {
+    pub fn bin(&self) -> &Path {
         &self.bin
     }
 
     /// The host with these arguments, in this home and nobody's environment.
-    pub(super) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env_clear().env("ROWHOUSE_PG_BIN_DIR", &self.bin);
         command.env("ROWHOUSE_STATE", self.state()).env("ROWHOUSE_PLUGINS__DIRECTORY", self.path().join("plugins"));
@@ -75,12 +75,12 @@ impl Home {
     }
 
     /// Run the host to its end.
-    pub(super) async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ended {
+    pub async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Ended {
         ended(&mut self.command(arguments)).await
     }
 
     /// The rows of a statement, asked on standard input of a host of this home.
-    pub(super) async fn stdio(&self, who: &str, statement: &str) -> Value {
+    pub async fn stdio(&self, who: &str, statement: &str) -> Value {
         let mut child = self.command(["stdio", "--as", who]).stdin(Stdio::piped()).spawn().expect("the host starts");
         let mut line = question(statement).to_string();
         line.push('\n');
@@ -97,7 +97,7 @@ impl Home {
     }
 
     /// Processes that work in this home's database.
-    pub(super) fn servers(&self) -> Vec<i32> {
+    pub fn servers(&self) -> Vec<i32> {
         let data = std::fs::canonicalize(self.path()).expect("a directory");
         let processes = std::fs::read_dir("/proc").expect("a list of processes").flatten();
         processes
@@ -111,7 +111,7 @@ impl Home {
     }
 
     /// Wait until no process of the database is left.
-    pub(super) async fn deserted(&self) {
+    pub async fn deserted(&self) {
         soon(async {
             while !self.servers().is_empty() {
                 tokio::time::sleep(LOOK).await;
@@ -122,7 +122,7 @@ impl Home {
 }
 
 /// A call with this statement, in the revision without sessions.
-fn question(statement: &str) -> Value {
+pub fn question(statement: &str) -> Value {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -132,7 +132,7 @@ fn question(statement: &str) -> Value {
 }
 
 /// Run a command to its end.
-pub(super) async fn ended(command: &mut Command) -> Ended {
+pub async fn ended(command: &mut Command) -> Ended {
     let output = soon(command.output()).await.expect("the host runs");
     let text = |bytes| String::from_utf8(bytes).expect("words in UTF-8");
     Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -156,14 +156,14 @@ fn binaries(state: &Path) -> PathBuf {
 }
 
 /// A host that serves.
-pub(super) struct Serving {
+pub struct Serving {
     child: Child,
     url: String,
 }
 
 impl Serving {
     /// Start it and wait until it says where it serves.
-    pub(super) async fn start(home: &Home) -> Self {
+    pub async fn start(home: &Home) -> Self {
         let mut child = home.command(["serve", "--listen", "127.0.0.1:0"]).spawn().expect("the host starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut said = String::new();
@@ -181,7 +181,7 @@ impl Serving {
     }
 
     /// The rows of a statement.
-    pub(super) async fn rows(&self, token: &str, statement: &str) -> Value {
+    pub async fn rows(&self, token: &str, statement: &str) -> Value {
         let request = reqwest::Client::new()
             .post(&self.url)
             .bearer_auth(token)
@@ -197,12 +197,12 @@ impl Serving {
     }
 
     /// End it without a word.
-    pub(super) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         soon(self.child.kill()).await.expect("it ends");
     }
 
     /// Ask it to end; its exit code.
-    pub(super) async fn terminate(mut self) -> Option<i32> {
+    pub async fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.expect("it runs"), rustix::process::Signal::TERM).expect("it runs");
         soon(self.child.wait()).await.expect("it ends").code()

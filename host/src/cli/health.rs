@@ -74,7 +74,7 @@ async fn ready(settings: &Settings) -> Result<ExitCode> {
             println!("ready");
             Ok(ExitCode::SUCCESS)
         }
-        Ok(Ok(_)) => bail!("the host at {address} does not answer calls at the moment"),
+        Ok(Ok(_)) => bail!("the host at {address} does not answer calls at the moment{}", why(settings).await),
         Ok(Err(error)) => bail!("no host answers at {address}: {error}"),
         Err(_) => bail!("the host at {address} did not say within {} s", PATIENCE.as_secs()),
     }
@@ -108,6 +108,29 @@ async fn components(settings: &Settings, json: bool) -> Result<ExitCode> {
     }
     // Degraded is answered: a script that asks whether to act looks into the JSON.
     Ok(if told["status"] == "down" { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is wrong, where the admin socket tells.
+async fn why(settings: &Settings) -> String {
+    let Some(socket) = settings.http.admin.as_deref() else { return String::new() };
+    match tokio::time::timeout(PATIENCE, looked(socket)).await {
+        Ok(Ok(told)) => faults(&told),
+        _ => String::new(),
+    }
+}
+
+/// Of each component that is not well, its first problem.
+fn faults(told: &Value) -> String {
+    let ill = told.as_object().into_iter().flatten().filter_map(|(name, it)| {
+        let status = it["status"].as_str().filter(|status| *status != "ok")?;
+        let what = it["problems"][0]["what"].as_str().map(|what| format!(": {}", printable(what))).unwrap_or_default();
+        let away = it["away_ms"].as_u64().map(Duration::from_millis);
+        let away = away.map(|away| format!(", away for {:.1} s", away.as_secs_f64())).unwrap_or_default();
+        let breaker = it["breaker"].as_str().filter(|it| *it != "closed");
+        let breaker = breaker.map(|it| format!(", breaker {it}")).unwrap_or_default();
+        Some(format!("\n  {name} is {status}{breaker}{away}{what}"))
+    });
+    ill.collect()
 }
 
 async fn looked(socket: &Path) -> Result<Value> {
@@ -156,6 +179,28 @@ async fn test(settings: &Settings, json: bool) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_well_is_told() {
+        let well = json!({ "status": "ok" });
+        let away = json!([{ "what": "it does not answer" }]);
+        for (database, embedding, want) in [
+            (well.clone(), well.clone(), ""),
+            (
+                json!({ "status": "down", "breaker": "open", "away_ms": 2_340, "problems": away }),
+                well.clone(),
+                "\n  database is down, breaker open, away for 2.3 s: it does not answer",
+            ),
+            (
+                json!({ "status": "down", "breaker": "closed", "away_ms": null }),
+                json!({ "status": "degraded", "breaker": "half open" }),
+                "\n  database is down\n  embedding is degraded, breaker half open",
+            ),
+        ] {
+            let health = json!({ "status": "down", "version": "1", "database": database, "embedding": embedding });
+            assert_eq!(faults(&health), want);
+        }
+    }
 
     #[test]
     fn components_are_lines_and_nothing_moves_the_cursor() {

@@ -2,6 +2,17 @@
 
 use sd_notify::NotifyState;
 
+/// The host is being opened, and this of it is done.
+pub(super) fn starting(step: &str) {
+    tell(&[NotifyState::Status(&format!("opening: {step} is ready"))]);
+}
+
+/// The settings are read again. [`ready`] ends it.
+pub(super) fn reloading() {
+    let began = NotifyState::monotonic_usec_now();
+    tell(&[Some(NotifyState::Reloading), began.ok()].into_iter().flatten().collect::<Vec<_>>());
+}
+
 /// The host serves. With `Type=notify` a unit counts as started from here on.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("serving")]);

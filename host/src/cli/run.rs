@@ -2,9 +2,11 @@
 
 use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
+use super::reload::Reload;
+use super::signals::on_signal;
 use super::{
-    Cli, Command, Common, DbCommand, api_key, audit, backup, banner, config, doctor, health, keys, manager, policy,
-    token, usage,
+    Cli, Command, Common, DbCommand, api_key, audit, backup, banner, config, doctor, health, keys, log, manager,
+    policy, token, usage,
 };
 use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 impl Watcher for Progress {
     fn step(&mut self, name: &str, detail: &str) {
+        tracing::info!(component = name, "ready: {detail}");
+        manager::starting(name);
         Progress::step(self, name, detail);
     }
     fn count(&mut self, name: &str, what: &str, done: u64, total: u64) {
@@ -51,16 +55,19 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
     let more = if let Command::Plugin(command) = &cli.command { command.log() } else { None };
-    log(&cli.common, more)?;
+    log::start(&cli.common, more)?;
     let mut settings = match settings(&cli.common) {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
         // What is wrong is what it is asked for.
         Err(_) if matches!(cli.command, Command::Config(_)) => Settings::default(),
         read => read?,
     };
+    log::follow(&cli.common, settings.log.as_deref())?;
     match cli.command {
         Command::Demo { scale, listen, no_serve } => demo(settings, scale, listen, no_serve).await,
         Command::Serve { listen } => {
+            // Before anything of them changes, and while a signal would still end us.
+            let mut reload = Reload::listen(&cli.common, &settings)?;
             settings.http.listen = listen.unwrap_or(settings.http.listen);
             refuse_unfit(&settings)?;
             house::refuse_own_issuer(&settings)?;
@@ -73,7 +80,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             };
             drop(watch);
             eprintln!("  {:<11} http://{}{}", "serving", listener.local_addr()?, settings.http.path);
-            serve(house, &settings, listener, shutdown).await
+            serve(house, &settings, listener, shutdown, Some(&mut reload)).await
         }
         Command::Stdio { identity } => stdio(settings, &identity).await,
         Command::Token { command: None, print } => token::print(&settings, print),
@@ -120,7 +127,7 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
 }
 
 /// The settings, with what the command line says on top.
-fn settings(common: &Common) -> Result<Settings> {
+pub(super) fn settings(common: &Common) -> Result<Settings> {
     let sources = sources(common);
     let mut settings = match sources.settings() {
         Ok(settings) => settings,
@@ -156,6 +163,7 @@ fn settings(common: &Common) -> Result<Settings> {
     if !faults.is_empty() {
         bail!("the settings cannot work:\n  {}", faults.join("\n  "));
     }
+    log::check(settings.log.as_deref())?;
     Ok(settings)
 }
 
@@ -164,7 +172,7 @@ fn sources(common: &Common) -> Sources {
 }
 
 /// Stop at what production asks for and these settings have not.
-fn refuse_unfit(settings: &Settings) -> Result<()> {
+pub(super) fn refuse_unfit(settings: &Settings) -> Result<()> {
     let gaps = match settings.profile {
         Profile::Production => settings.gaps(),
         Profile::Development => Vec::new(),
@@ -178,24 +186,6 @@ fn refuse_unfit(settings: &Settings) -> Result<()> {
 /// Whether a database URL carries a password; one that cannot be read is refused elsewhere.
 fn holds_password(url: &str) -> bool {
     url.parse::<tokio_postgres::Config>().is_ok_and(|config| config.get_password().is_some())
-}
-
-/// Log as the command line says; `more` are directives of the command itself.
-fn log(common: &Common, more: Option<&str>) -> Result<()> {
-    // The driver would log statements, the protocol library would log each refused call a second time, and the
-    // migration runner says what the host says anyway.
-    let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
-    let quiet = more.map_or(quiet.clone(), |more| format!("{quiet},{more}"));
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
-        .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
-    // Standard output belongs to the protocol (stdio) or to the answer (--json).
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if common.log_json {
-        log.json().init()
-    } else {
-        log.init()
-    }
-    Ok(())
 }
 
 /// Take the port, and put the one that was given in place of a 0 in the settings.
@@ -214,8 +204,26 @@ async fn bind(settings: &mut Settings) -> Result<TcpListener> {
 async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut dyn Watcher) -> Result<House> {
     let keys = Keys::with(&settings.state_dir(), &settings.keys).map_err(|e| anyhow::anyhow!(e))?;
     let ground = Ground::find(settings, share, watch).await?;
-    if let Err(refused) = ground.prepare(settings, &keys, watch).await {
-        if let Err(error) = house::note_refusal(&refused, settings, &keys).await {
+    if let Err(refused) = make_ready(&ground, settings, &keys, demo, watch).await {
+        // The cause is what is wanted; that a server of ours did not stop either is for the log.
+        if let Err(error) = ground.leave().await {
+            tracing::error!(error = %format!("{error:#}"), "the database was left as it is");
+        }
+        return Err(refused);
+    }
+    House::open(settings, &keys, ground, compiler()?, watch).await
+}
+
+/// Bring the database into shape, and fill it for a demo.
+async fn make_ready(
+    ground: &Ground,
+    settings: &Settings,
+    keys: &Keys,
+    demo: Option<f64>,
+    watch: &mut dyn Watcher,
+) -> Result<()> {
+    if let Err(refused) = ground.prepare(settings, keys, watch).await {
+        if let Err(error) = house::note_refusal(&refused, settings, keys).await {
             tracing::error!(error = %format!("{error:#}"), "the refusal is not in the audit trail");
         }
         return Err(refused);
@@ -224,7 +232,7 @@ async fn open(settings: &Settings, share: bool, demo: Option<f64>, watch: &mut d
         ground.seed(scale, watch).await?;
         ground.embed(settings, true, watch).await?;
     }
-    House::open(settings, &keys, ground, compiler()?, watch).await
+    Ok(())
 }
 
 /// The compiler process is this very program.
@@ -255,7 +263,7 @@ async fn demo(mut settings: Settings, scale: f64, listen: Option<SocketAddr>, no
         house.close().await?;
         return Ok(ExitCode::SUCCESS);
     }
-    serve(house, &settings, listener, shutdown).await
+    serve(house, &settings, listener, shutdown, None).await
 }
 
 /// What is being opened, unless somebody says stop before it is: the first process of a container would otherwise not
@@ -267,13 +275,35 @@ async fn unless(shutdown: &CancellationToken, opening: impl Future<Output = Resu
     }
 }
 
+/// Serve until told to stop, and close the house, whatever ended it.
 async fn serve(
     house: House,
     settings: &Settings,
     listener: TcpListener,
     shutdown: CancellationToken,
+    reload: Option<&mut Reload<'_>>,
 ) -> Result<ExitCode> {
-    manager::ready();
+    let admin = settings.http.admin.clone();
+    let served = answer(&house, settings, listener, shutdown, reload).await;
+    manager::stopping();
+    tracing::info!("no call is taken any more; what is left is written down");
+    let closed = house.close().await;
+    // Ours: nobody else could listen there meanwhile.
+    if let Some(path) = admin.filter(|_| served.is_ok()) {
+        let _ = std::fs::remove_file(path);
+    }
+    served.and(closed)?;
+    tracing::info!("closed");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn answer(
+    house: &House,
+    settings: &Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    reload: Option<&mut Reload<'_>>,
+) -> Result<()> {
     let admin = match &settings.http.admin {
         Some(path) => Some(mcp::admin::listen(path).with_context(|| format!("http.admin: {}", path.display()))?),
         None => None,
@@ -284,56 +314,42 @@ async fn serve(
             None => std::future::pending().await,
         }
     };
+    manager::ready();
     let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown.clone());
-    let served = tokio::select! {
+    let reloaded = async {
+        match reload {
+            Some(reload) => reload.follow(house).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
         served = served => served.context("serve"),
         // It ends with the other one, or it broke.
         Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
         gone = house.ground().ended() => Err(gone),
-    };
-    manager::stopping();
-    house.close().await?;
-    served?;
-    Ok(ExitCode::SUCCESS)
+        () = reloaded => Ok(()),
+    }
 }
 
 async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
     let mut watch = Progress::new(true);
     let house = open(&settings, true, None, &mut watch).await?;
-    let who = house.host.identity().local(name).map_err(|_| {
-        anyhow::anyhow!("no identity named {name:?}; known: {}", house.host.identity().names().join(", "))
-    })?;
+    let who = match house.host.identity().local(name) {
+        Ok(who) => who,
+        Err(_) => {
+            let known = house.host.identity().names().join(", ");
+            house.close().await?;
+            bail!("no identity named {name:?}; known: {known}");
+        }
+    };
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone());
     let served = tokio::select! {
         served = mcp::stdio::run(Arc::clone(&house.host), Arc::new(who), shutdown) => served.context("serve"),
         gone = house.ground().ended() => Err(gone),
     };
-    house.close().await?;
-    served?;
+    served.and(house.close().await)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// First signal: finish what is under way. Second: leave at once.
-pub(super) fn on_signal(shutdown: CancellationToken) {
-    tokio::spawn(async move {
-        wait_for_signal().await;
-        shutdown.cancel();
-        wait_for_signal().await;
-        // The embedded database sees its parent end and shuts itself down.
-        std::process::exit(130);
-    });
-}
-
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
 }
 
 /// Do something with the database, and leave it as it was found: one of our own that nobody ran is stopped again.

@@ -1,6 +1,7 @@
 //! The walls inside the database, and whether this host's keys open its doors.
 
-use super::{Finding, Level, memory};
+use super::{Finding, Level, connections, memory};
+use crate::config::Settings;
 use crate::house::Ground;
 use crate::keys::{Keys, LONGEST_GRACE};
 use anyhow::Result;
@@ -12,11 +13,13 @@ use std::time::{Duration, SystemTime};
 /// opens nothing meanwhile.
 const LITTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `keys` is none where this host has no usable keys, which somebody else says; `kept` are the operator's own functions.
-pub(super) async fn look(ground: &Ground, keys: Option<&Keys>, kept: &[String]) -> Result<Vec<Finding>> {
+/// `keys` is none where this host has no usable keys, which somebody else says.
+pub(super) async fn look(ground: &Ground, keys: Option<&Keys>, settings: &Settings) -> Result<Vec<Finding>> {
     let admin = ground.admin().await?;
-    let mut found: Vec<Finding> = shape::lint(&admin, kept).await?.into_iter().map(Finding::from).collect();
+    let kept = settings.functions();
+    let mut found: Vec<Finding> = shape::lint(&admin, &kept).await?.into_iter().map(Finding::from).collect();
     found.extend(memory::look(&admin).await?);
+    found.extend(connections::look(&admin, &settings.database.pool).await?);
     let live = shape::host_keys(&admin).await?;
     found.extend(judge(&live, keys.map(Keys::ticket_names).as_deref(), SystemTime::now()));
     let Some(keys) = keys else { return Ok(found) };

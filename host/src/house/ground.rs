@@ -3,6 +3,7 @@
 use super::{Watcher, walls};
 use crate::config::Settings;
 use crate::embedded;
+use crate::hosts;
 use crate::keys::Keys;
 use crate::query::{Logins, Target};
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 /// Connections of clerks on one server: one for each host, of a dozen databases and more.
 const CLERKS: u16 = 64;
@@ -23,6 +24,11 @@ const CLERK_TIMEOUT: &str = "-c statement_timeout=10s";
 
 /// How long one statement of a look at the walls may take. Whoever waits for it has gone by then.
 const LOOK_TIMEOUT: &str = "-c statement_timeout=20s";
+
+/// How long reaching the database may take a command or a start, over all hosts of the URL. Far more than a login takes; a
+/// network that swallows packets would hold one up for minutes.
+pub(super) const REACHING: Duration = Duration::from_secs(10);
+
 /// How long the clerk's connection may be silent before the other side is asked for a sign of life, and half of how long
 /// it may owe one. A connection that was dropped without a word is made anew within a minute, well before the five after
 /// which what was taken back counts as unknown and no token is believed.
@@ -31,6 +37,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A database that is there, and the server behind it where it is our own.
 pub struct Ground {
     server: Option<embedded::Server>,
+    /// The administrator's, as the URL has it. All but statements of callers go by [`Ground::writing`].
     admin: Config,
     /// For people: which database this is.
     pub name: String,
@@ -88,16 +95,21 @@ impl Ground {
     /// # Errors
     /// Where the database cannot be reached.
     pub async fn admin(&self) -> Result<Client> {
-        let (client, connection) = self.admin.connect(NoTls).await.with_context(|| {
-            "reach the database; check that it runs and that DATABASE_URL (or --database) is right".to_owned()
-        })?;
+        let (client, connection) = hosts::connect(&self.writing(), REACHING)
+            .await
+            .context("reach the database; check that it runs and that DATABASE_URL (or --database) is right")?;
         tokio::spawn(connection);
         Ok(client)
     }
 
+    /// The administrator's login where it may write: of several hosts, the one that is no replica.
+    fn writing(&self) -> Config {
+        hosts::writing(&self.admin)
+    }
+
     /// How the host's own books are reached.
     pub fn clerk(&self, keys: &Keys) -> Config {
-        let mut config = self.admin.clone();
+        let mut config = self.writing();
         config.user(shape::CLERK_ROLE).password(keys.password(shape::CLERK_ROLE).expose_secret());
         config.application_name("rowhouse-clerk").options(CLERK_TIMEOUT);
         config
@@ -110,7 +122,7 @@ impl Ground {
 
     /// How the administrator reaches it, for looks at the walls: a look that hangs ends by itself.
     pub(super) fn watched(&self) -> Config {
-        let mut config = self.admin.clone();
+        let mut config = self.writing();
         config.application_name("rowhouse-walls").options(LOOK_TIMEOUT);
         config
     }
@@ -124,12 +136,12 @@ impl Ground {
 
     /// How the administrator reaches it to store vectors. Building an index may take minutes.
     pub(super) fn upkeep(&self) -> Config {
-        let mut config = self.admin.clone();
+        let mut config = self.writing();
         config.application_name("rowhouse-embedding");
         config
     }
 
-    /// How statements reach it, looked up in this order.
+    /// How statements reach it, looked up in this order: replicas, too, where the URL lets them.
     pub(super) fn target(&self, keys: &Keys, search_path: Vec<String>) -> Target {
         Target { search_path, config: self.admin.clone(), logins: logins(keys) }
     }
@@ -161,9 +173,7 @@ impl Ground {
         if let Some((kid, left)) = keys.retiring() {
             shape::retire_ticket_key(&admin, &kid, left).await?;
         }
-        // Room for two hosts at once (a rolling restart, a stdio host beside a served one) and for connections that
-        // are being closed, which still count for a moment.
-        let connections = u16::try_from(2 * settings.database.pool.most() + 2).unwrap_or(u16::MAX);
+        let connections = settings.database.pool.role_limit();
         for role in shape::AGENT_ROLES {
             shape::set_login(&admin, role, keys.password(role).expose_secret(), connections).await?;
         }
@@ -216,9 +226,9 @@ impl Ground {
 
     /// Whether a login role has this password. Any other failure counts as yes: it says nothing of the password.
     pub async fn admits(&self, role: &str, password: &SecretString) -> bool {
-        let mut login = self.admin.clone();
+        let mut login = self.writing();
         login.user(role).password(password.expose_secret());
-        match login.connect(NoTls).await {
+        match hosts::connect(&login, REACHING).await {
             Ok(_) => true,
             Err(error) => error.code() != Some(&SqlState::INVALID_PASSWORD),
         }

@@ -3,16 +3,18 @@
 //! The database says which model is in use. A database without vectors gets its first ones from the model of the
 //! settings; until they are all there calls are told how far it is, and are answered by words.
 
+use super::ground::REACHING;
 use super::{Ground, Watcher};
 use crate::clerk::{Clerk, Topic};
 use crate::config::{self, Settings};
 use crate::embedding::backfill::{self, Progress, Report};
 use crate::embedding::{Embeddings, Model, State, weights, weights_dir};
+use crate::hosts;
 use anyhow::{Context, Result};
 use rowhouse_migrations::embeddings as shape;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 /// How long to wait for the host's own connection: the next tick asks again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -120,7 +122,7 @@ async fn look(embeddings: &Embeddings, client: &Client) -> Result<Standing> {
 
 /// An administrator's connection that nobody else makes vectors over; nothing where another host does.
 async fn alone(admin: &Config) -> Result<Option<Client>> {
-    let (client, connection) = admin.connect(NoTls).await.context("reach the database to store vectors")?;
+    let (client, connection) = hosts::connect(admin, REACHING).await.context("reach the database to store vectors")?;
     drop(tokio::spawn(connection));
     Ok(shape::claim_embeddings(&client).await?.then_some(client))
 }

@@ -1,9 +1,11 @@
 //! The walls of an open house. A database that was safe at the start can be made unsafe at any time, by one statement of
 //! its administrator: it is looked at again and again, and nothing is served while it has a hole.
 
+use super::ground::REACHING;
 use crate::audit::{Audit, Event};
 use crate::call::Host;
 use crate::config::Settings;
+use crate::hosts;
 use crate::keys::Keys;
 use anyhow::{Context, Result};
 use rowhouse_migrations as shape;
@@ -11,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 /// How long one look may take. It takes a fraction of a second; a server that needs longer is no better known than one
 /// that is away.
@@ -81,7 +83,7 @@ pub(super) async fn watch(host: Arc<Host>, admin: Config, kept: Vec<String>, per
 /// What makes the database unsafe at the moment. A connection for each look: one a minute costs nothing, and none is
 /// held by somebody who may do everything.
 async fn look(admin: &Config, kept: &[String]) -> Result<Vec<shape::Finding>> {
-    let (client, connection) = admin.connect(NoTls).await?;
+    let (client, connection) = hosts::connect(admin, REACHING).await?;
     let driver = tokio::spawn(connection);
     let findings = shape::lint(&client, kept).await;
     // Also where the statement hangs: the socket goes with its driver.

@@ -58,13 +58,21 @@ async fn database(host: &Host) -> Component {
     let began = Instant::now();
     let ready = timeout(PATIENCE, host.database.ready()).await;
     let took = began.elapsed();
-    let pool = host.database.status();
+    let (pool, (standing, away)) = (host.database.status(), host.database.standing());
+    let breaker = match standing {
+        query::Standing::Closed => "closed",
+        query::Standing::Open => "open",
+        query::Standing::HalfOpen => "half open",
+    };
     let lanes = pool.lanes.iter().map(|lane| {
         json!({ "role": lane.role, "open": lane.open, "idle": lane.idle, "made": lane.made, "broken": lane.broken })
     });
     let answered = ready.as_ref().ok().and_then(|ready| ready.as_ref().ok());
     let facts = json!({
         "unsafe": host.database.is_refused(),
+        "breaker": breaker,
+        "away_ms": away.map(|away| u64::try_from(away.as_millis()).unwrap_or(u64::MAX)),
+        "host": answered.map(|ready| &ready.host),
         "server": answered.map(|ready| &ready.server_version),
         "schema": answered.map(|ready| ready.schema_version),
         "statements": { "running": pool.in_use, "waiting": pool.waiting, "most": pool.max },

@@ -13,10 +13,11 @@ use super::trial::Tally;
 use super::trust::{self, Trust};
 use super::usage::{Account, Usage};
 use super::{text, wasi};
-use crate::config::{Grant, Limits, LimitsPart, Plugins};
+use crate::config::{Grant, Limits, Plugins};
 use crate::error::BoxError;
 use crate::policy::Permit;
-use std::collections::{BTreeMap, BTreeSet};
+use arc_swap::ArcSwap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -59,10 +60,8 @@ pub struct Loaded {
     pub resources: Vec<Arc<Resource>>,
     pub(super) exports: Exports,
     pub(super) wasi: bool,
-    /// What one of its calls may use.
-    pub limits: Limits,
-    /// What calls over one tenant's rows may use at most, by the tenant's name or id.
-    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    /// What its calls may use: all plugins' bounds, as they are now.
+    terms: Arc<ArcSwap<Plugins>>,
     pub(super) usage: Usage,
     /// Who breaks its bounds.
     pub(super) conduct: Conduct,
@@ -71,9 +70,11 @@ pub struct Loaded {
 impl Loaded {
     /// What a call under this permit may use: this plugin's bounds and, of one tenant's rows, no more than that tenant's.
     pub fn limits_for(&self, permit: &Permit) -> Limits {
-        let Some(tenant) = permit.tenant() else { return self.limits.clone() };
-        let its = self.tenant_limits.iter().filter(|(name, _)| tenant.is_called(name));
-        its.fold(self.limits.clone(), |limits, (_, part)| limits.narrowed(part))
+        let terms = self.terms.load();
+        let limits = terms.limits(&self.name);
+        let Some(tenant) = permit.tenant() else { return limits };
+        let its = terms.tenant_limits.iter().filter(|(name, _)| tenant.is_called(name));
+        its.fold(limits, |limits, (_, part)| limits.narrowed(part))
     }
 
     /// Whether its tools or prompts may ask back.
@@ -83,7 +84,7 @@ impl Loaded {
 
     /// What its calls came to since it is served.
     pub fn account(&self) -> Account {
-        self.usage.account(&self.name, &self.version, &self.digest, &self.limits)
+        self.usage.account(&self.name, &self.version, &self.digest, &self.terms.load().limits(&self.name))
     }
 }
 
@@ -117,7 +118,8 @@ pub(super) struct Loader {
     compiler: Compiler,
     trust: Trust,
     settings: Plugins,
-    tenant_limits: Arc<BTreeMap<String, LimitsPart>>,
+    /// Bounds of calls, which may be others while plugins are served. Of the rest `settings` is what counts.
+    terms: Arc<ArcSwap<Plugins>>,
     /// Told when a version on trial fails too often.
     pub(super) alarm: Arc<Notify>,
     background: Arc<Background>,
@@ -143,9 +145,14 @@ impl Loader {
     pub(super) fn new(engine: Engine, compiler: Compiler, trust: Trust, settings: Plugins) -> Result<Self, BoxError> {
         let mut linker = Linker::new(&engine);
         PluginWithEverything::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        let tenant_limits = Arc::new(settings.tenant_limits.clone());
+        let terms = Arc::new(ArcSwap::from_pointee(settings.clone()));
         let (alarm, background) = (Arc::default(), Arc::default());
-        Ok(Self { engine, linker, compiler, trust, settings, tenant_limits, alarm, background })
+        Ok(Self { engine, linker, compiler, trust, settings, terms, alarm, background })
+    }
+
+    /// Calls that begin from now on have the bounds of these settings.
+    pub(super) fn set_limits(&self, settings: &Plugins) {
+        self.terms.store(Arc::new(settings.clone()));
     }
 
     /// One file and the signature beside it, if they are not too large to look at.
@@ -208,7 +215,7 @@ impl Loader {
             let hint = format!("it was built for another version of the contract; rebuild it for {PACKAGE}*@{LINE}");
             refuse("link", format!("{e:#}; {hint}").into())
         })?;
-        let limits = self.settings.limits(name);
+        let limits = self.terms.load().limits(name);
         let said = describe(name, &exports, &limits, grant.wasi).await.map_err(|e| refuse("describe", e))?;
         Ok(Loaded {
             name: name.into(),
@@ -223,8 +230,7 @@ impl Loader {
             resources: said.resources,
             exports,
             wasi: grant.wasi,
-            limits,
-            tenant_limits: Arc::clone(&self.tenant_limits),
+            terms: Arc::clone(&self.terms),
             usage: Usage::default(),
             conduct: Conduct::new(self.settings.probation, Arc::clone(&self.background)),
         })

@@ -6,7 +6,7 @@ use super::published::{Found, NAMES, Parked, Published, Tried};
 use super::record::{Taken, record};
 use super::surface::Surface;
 use super::verdict::{Verdict, decide};
-use crate::config::Approval;
+use crate::config::{Approval, Plugins};
 use crate::error::BoxError;
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
@@ -76,6 +76,11 @@ impl Registry {
     /// Tell callers to look again: what they may see changed for another reason than a plugin.
     pub fn announce(&self) {
         self.changed.send_modify(|generation| *generation += 1);
+    }
+
+    /// Calls that begin from now on have the bounds of these settings; grants stay as they are.
+    pub fn set_limits(&self, settings: &Plugins) {
+        self.loader.set_limits(settings);
     }
 
     /// Where plugins come from.

@@ -18,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 /// Keeps the policy in force. One for the whole process.
 pub struct Keeper {
     settings: config::Policy,
-    /// Whose grants narrow what it allows.
-    plugins: config::Plugins,
     current: ArcSwap<Policy>,
     /// What the next snapshot is made of. Held while one is made, so that two changes at once both count.
     parts: Mutex<Parts>,
@@ -31,6 +29,8 @@ pub struct Keeper {
 struct Parts {
     rules: Arc<Rules>,
     directory: Vec<Tenant>,
+    /// Whose grants narrow what it allows.
+    plugins: config::Plugins,
     /// What was proved last, well or badly, over this directory: proving it again would find the same.
     proved: Option<Texts>,
 }
@@ -68,9 +68,8 @@ impl Keeper {
         }
         Ok(Self {
             settings: settings.clone(),
-            plugins: plugins.clone(),
             current: ArcSwap::from_pointee(policy),
-            parts: Mutex::new(Parts { rules, directory, proved: Some(texts) }),
+            parts: Mutex::new(Parts { rules, directory, plugins: plugins.clone(), proved: Some(texts) }),
             fault: Mutex::default(),
             generation: Sender::new(0),
             refused: Sender::default(),
@@ -99,7 +98,7 @@ impl Keeper {
         if parts.proved.as_ref() == Some(&texts) {
             return self.fault().map_or(Ok(()), Err);
         }
-        let proved = prove(&self.settings, &self.plugins, &texts, &parts.directory);
+        let proved = prove(&self.settings, &parts.plugins, &texts, &parts.directory);
         let digest = digest(&texts.policy);
         parts.proved = Some(texts);
         let (rules, policy) = match proved {
@@ -133,9 +132,26 @@ impl Keeper {
         directory.sort_unstable();
         let mut parts = self.parts();
         if parts.directory != directory {
-            let policy = Policy::of(Arc::clone(&parts.rules), directory.clone(), &self.plugins)?;
+            let policy = Policy::of(Arc::clone(&parts.rules), directory.clone(), &parts.plugins)?;
             parts.directory = directory;
             // Cases may be about tenants: what was proved was proved over others.
+            parts.proved = None;
+            self.publish(policy);
+        }
+        Ok(())
+    }
+
+    /// Narrow by these grants from now on.
+    ///
+    /// # Errors
+    /// They do not fit the directory. The last good ones stay in force.
+    pub fn set_grants(&self, plugins: &config::Plugins) -> Result<(), Faults> {
+        let mut parts = self.parts();
+        let same = parts.plugins.grants == plugins.grants && parts.plugins.default_grant == plugins.default_grant;
+        if !same {
+            let policy = Policy::of(Arc::clone(&parts.rules), parts.directory.clone(), plugins)?;
+            parts.plugins = plugins.clone();
+            // Cases may be about plugins.
             parts.proved = None;
             self.publish(policy);
         }

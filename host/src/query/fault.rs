@@ -7,8 +7,11 @@
 //! worded here, by SQLSTATE. Detail, hint, context and internal query never go out.
 
 use super::gate::{Reason, Refusal};
+use super::lane::LinkError;
+use super::loss::Loss;
 use crate::error::{BoxError, CallError, Code};
 use SqlCode::{Invalid, Limit, Rejected, Timeout, Unavailable};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::error::{DbError, ErrorPosition};
 
@@ -44,6 +47,10 @@ pub struct SqlError {
     pub position: Option<u32>,
     /// The gate's rule it broke, where the gate said no.
     pub rule: Option<Reason>,
+    /// How long to wait before trying again, where that is known.
+    pub(crate) wait: Option<Duration>,
+    /// How its connection was lost, where it was.
+    pub(super) lost: Option<Loss>,
     /// What only the operator may read.
     #[source]
     pub(crate) cause: Option<BoxError>,
@@ -132,7 +139,20 @@ const MESSAGE_CHARS: usize = 300;
 impl SqlError {
     /// An error whose text says all there is to say.
     pub(super) fn new(code: SqlCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), sqlstate: None, position: None, rule: None, cause: None }
+        let message = message.into();
+        Self { code, message, sqlstate: None, position: None, rule: None, wait: None, lost: None, cause: None }
+    }
+
+    /// Add how long to wait.
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Add how the connection was lost.
+    pub(super) fn by_loss(mut self, lost: Option<Loss>) -> Self {
+        self.lost = lost;
+        self
     }
 
     /// Add where in the statement.
@@ -163,6 +183,12 @@ impl SqlError {
         Self::new(Unavailable, "the database cannot be reached; try again").because(cause)
     }
 
+    /// No connection could be made.
+    pub(super) fn unreached(error: Arc<LinkError>) -> Self {
+        let lost = error.lost();
+        Self::unavailable(error).by_loss(lost)
+    }
+
     /// The database did not take the context the host gave it: never the statement's fault.
     pub(super) fn context(cause: impl Into<BoxError>) -> Self {
         let message = "the database did not accept the context of this call; the operator's log has the details";
@@ -172,7 +198,8 @@ impl SqlError {
     /// What PostgreSQL, or the driver, said of a statement that stands `prefix` characters into the text it was sent
     /// in.
     pub(super) fn of_statement(error: tokio_postgres::Error, prefix: u32) -> Self {
-        let Some(said) = error.as_db_error() else { return Self::unavailable(error) };
+        let lost = Loss::of(&error);
+        let Some(said) = error.as_db_error() else { return Self::unavailable(error).by_loss(lost) };
         let sqlstate = said.code().code().to_owned();
         // Raised by the verifier inside a policy: a forged or missing context, or a key that is gone.
         if matches!(sqlstate.as_str(), "28000" | "42501") && said.routine() == Some(RAISED) {
@@ -192,7 +219,7 @@ impl SqlError {
                 sqlstate: sqlstate.clone(),
             }),
         };
-        Self { code, message, sqlstate: Some(sqlstate), position, rule: None, cause: Some(cause) }
+        Self { sqlstate: Some(sqlstate), position, lost, ..Self::new(code, message).because(cause) }
     }
 }
 
@@ -238,12 +265,9 @@ impl From<SqlError> for CallError {
             Some(at) => format!("{} (at character {at} of the statement)", error.message),
             None => error.message,
         };
-        let call = CallError { code, message, retry_after: None, cause: error.cause };
-        match code {
-            // About as long as a database takes to come back, or a busy one to have a connection free.
-            Code::Database => call.retry_after(Duration::from_secs(1)),
-            _ => call,
-        }
+        // About as long as a database takes to come back, or a busy one to have a connection free.
+        let usual = (code == Code::Database).then_some(Duration::from_secs(1));
+        CallError { code, message, retry_after: error.wait.or(usual), cause: error.cause }
     }
 }
 

@@ -1,26 +1,26 @@
 //! Connections, one kind for each shape of scope.
 //!
 //! Each login role may see rows by one policy only, so a connection's role already says how wide it can ever reach.
-//! A connection is given back only when its last transaction is known to have been rolled back; in any other state it
-//! is closed.
 
 use super::catalog::quote;
 use super::fault::SqlError;
 use super::frame::{Frames, Tap};
+use super::link::Link;
+use super::loss::Loss;
+use super::patience::Patience;
 use crate::config::Pool as Settings;
 use crate::error::BoxError;
+use crate::hosts::{Hosts, Place, Socket};
 use crate::policy::Scope;
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Notify, OnceCell};
-use tokio::task::AbortHandle;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Statement};
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 /// Where the database is, and how to log in to it.
 #[derive(Clone)]
@@ -93,6 +93,13 @@ pub(super) struct LinkError {
     cause: BoxError,
 }
 
+impl LinkError {
+    /// Whether nothing answers at all, or something that said no.
+    pub(super) fn lost(&self) -> Option<Loss> {
+        Loss::unmade(&*self.cause)
+    }
+}
+
 /// Makes and judges the connections of one lane.
 pub(super) struct Manager {
     lane: Lane,
@@ -104,6 +111,8 @@ pub(super) struct Manager {
     /// The type number of pgvector's `vector`, asked for once.
     vector: Arc<OnceCell<Option<u32>>>,
     pub(super) failures: Arc<Failures>,
+    hosts: Arc<Hosts>,
+    patience: Arc<Patience>,
 }
 
 /// Connections that could not be made. Who waits for one is told at once, and why: the pool itself would let it wait
@@ -121,7 +130,7 @@ impl Failures {
         async move {
             rung.await;
             match self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                Some(error) => SqlError::unavailable(error),
+                Some(error) => SqlError::unreached(error),
                 None => SqlError::unavailable("no connection could be made"),
             }
         }
@@ -133,64 +142,16 @@ impl Failures {
     }
 }
 
-/// A connection.
-pub(super) struct Link {
-    pub(super) client: Client,
-    /// `SELECT rowhouse.enter($1)`, prepared.
-    pub(super) enter: Statement,
-    /// The backend's process id, which tickets are bound to.
-    pub(super) backend: i32,
-    /// The login role.
-    pub(super) role: &'static str,
-    pub(super) schema_version: i32,
-    pub(super) server_version: String,
-    pub(super) vector: Option<u32>,
-    pub(super) tap: Arc<Tap>,
-    config: Arc<Config>,
-    uses: u64,
-    max_uses: u64,
-    /// Whether a transaction is under way, or ended in a way nobody saw.
-    unclean: bool,
-    driver: AbortHandle,
-}
-
-impl Link {
-    /// A round trip begins: until [`Link::landed`] the connection is not one to give to anybody else.
-    pub(super) fn depart(&mut self) {
-        self.uses += 1;
-        self.unclean = true;
-    }
-
-    /// The round trip ended with a ROLLBACK that succeeded.
-    pub(super) fn landed(&mut self) {
-        self.unclean = false;
-    }
-
-    /// Ask the database to stop what this connection runs. It may be late, and stop what runs next: the connection is
-    /// not to be used again.
-    pub(super) async fn cancel(&self) -> Result<(), BoxError> {
-        let token = self.client.cancel_token();
-        match open(&self.config).await? {
-            Socket::Tcp(socket) => token.cancel_query_raw(socket, NoTls).await?,
-            Socket::Unix(socket) => token.cancel_query_raw(socket, NoTls).await?,
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        // A clean connection says goodbye by itself when its client is dropped. One in an unknown state may be in
-        // the middle of an answer: the socket goes with the task that drives it.
-        if self.unclean {
-            self.driver.abort();
-        }
-    }
-}
-
 impl Manager {
     /// The connections of this lane. The settings have been checked.
-    pub(super) fn new(lane: Lane, target: &Target, settings: &Settings, vector: Arc<OnceCell<Option<u32>>>) -> Self {
+    pub(super) fn new(
+        lane: Lane,
+        target: &Target,
+        settings: &Settings,
+        vector: Arc<OnceCell<Option<u32>>>,
+        hosts: Arc<Hosts>,
+        patience: Arc<Patience>,
+    ) -> Self {
         let password = lane.password(&target.logins);
         let mut config = target.config.clone();
         config.user(lane.role()).ssl_mode(SslMode::Disable).application_name(&settings.application_name);
@@ -212,27 +173,49 @@ impl Manager {
             config: Arc::new(ArcSwap::from_pointee(config)),
             max_message: settings.message_bytes,
             max_uses: settings.max_uses,
-            timeout: settings.acquire_timeout(),
+            timeout: settings.connect_timeout(),
             vector,
             failures: Arc::default(),
+            hosts,
+            patience,
         }
     }
 
+    /// A connection to the first host that answers and is what the URL asks for.
     async fn link(&self) -> Result<Link, BoxError> {
-        let (tap, config) = (Tap::new(), self.config.load_full());
-        match open(&config).await? {
-            Socket::Tcp(socket) => self.greet(config, socket, tap).await,
-            Socket::Unix(socket) => self.greet(config, socket, tap).await,
+        let mut failure: Option<BoxError> = None;
+        for (i, place) in self.hosts.in_turn() {
+            let made = timeout(self.hosts.patience(), self.reach(place)).await;
+            let made = made.map_err(BoxError::from).flatten();
+            self.hosts.note(i, made.is_ok());
+            match made {
+                Ok(link) => return Ok(link),
+                // What a host that is there says counts for more than that another is away.
+                Err(error) if failure.as_ref().is_none_or(|it| Loss::unmade(&**it).is_some()) => failure = Some(error),
+                Err(_) => {}
+            }
+        }
+        Err(failure.unwrap_or_else(|| "the database URL names no host".into()))
+    }
+
+    async fn reach(&self, place: &Place) -> Result<Link, BoxError> {
+        match place.open().await? {
+            Socket::Tcp(socket) => self.greet(place, socket).await,
+            Socket::Unix(socket) => self.greet(place, socket).await,
         }
     }
 
-    async fn greet<S>(&self, config: Arc<Config>, socket: S, tap: Arc<Tap>) -> Result<Link, BoxError>
+    async fn greet<S>(&self, place: &Place, socket: S) -> Result<Link, BoxError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // Counted before it is made: what is lost meanwhile may have been this one's server.
+        let (tap, config, stamp) = (Tap::new(), self.config.load_full(), self.patience.losses());
         let frames = Frames::new(socket, self.max_message, Arc::clone(&tap));
         let (client, connection) = config.connect_raw(frames, NoTls).await?;
         let server_version = connection.parameter("server_version").unwrap_or("unknown").to_owned();
+        // Told by the server at every login. A role's own default, read-only, says nothing of the host.
+        self.hosts.suits(place, connection.parameter("in_hot_standby") == Some("on"))?;
         let driver = tokio::spawn(async move {
             // Whoever waits for an answer is told by the driver; a connection that ends while idle is found closed.
             let _ = connection.await;
@@ -254,6 +237,9 @@ impl Manager {
             server_version,
             vector,
             tap,
+            place: place.clone(),
+            patience: Arc::clone(&self.patience),
+            stamp,
             config,
             uses: 0,
             max_uses: self.max_uses,
@@ -268,70 +254,36 @@ impl bb8::ManageConnection for Manager {
     type Error = Arc<LinkError>;
 
     async fn connect(&self) -> Result<Link, Arc<LinkError>> {
-        let link = match tokio::time::timeout(self.timeout, self.link()).await {
-            Ok(link) => link,
-            Err(late) => Err(late.into()),
-        };
-        link.map_err(|cause| {
-            let error = Arc::new(LinkError { role: self.lane.role(), cause });
-            self.failures.report(&error);
-            error
-        })
-    }
-
-    async fn is_valid(&self, link: &mut Link) -> Result<(), Arc<LinkError>> {
-        // No round trip: the driver knows when the server has gone, and the next statement is the test of the rest.
-        match link.client.is_closed() {
-            false => Ok(()),
-            true => {
-                Err(Arc::new(LinkError { role: self.lane.role(), cause: "the server closed the connection".into() }))
+        let link = timeout(self.timeout, self.link()).await.map_err(BoxError::from).flatten();
+        match link {
+            Ok(link) => {
+                self.patience.answered();
+                Ok(link)
+            }
+            Err(cause) => {
+                let error = Arc::new(LinkError { role: self.lane.role(), cause });
+                if error.lost().is_some() {
+                    self.patience.failed();
+                }
+                self.failures.report(&error);
+                Err(error)
             }
         }
     }
 
+    async fn is_valid(&self, link: &mut Link) -> Result<(), Arc<LinkError>> {
+        // Mostly no round trip: the driver knows when the server has gone, and the next statement is the test of the rest.
+        link.prove().await.map_err(|cause| Arc::new(LinkError { role: self.lane.role(), cause }))
+    }
+
     fn has_broken(&self, link: &mut Link) -> bool {
-        link.unclean || link.uses >= link.max_uses || link.client.is_closed()
+        link.is_spent()
     }
 }
 
 /// A value as it stands among a connection's options, where a space would end it.
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace(' ', "\\ ")
-}
-
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// A socket to the first host that answers.
-async fn open(config: &Config) -> io::Result<Socket> {
-    /// Where PostgreSQL listens when nothing else is said.
-    const PORT: u16 = 5432;
-    let ports = config.get_ports();
-    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the database URL names no host");
-    for (i, host) in config.get_hosts().iter().enumerate() {
-        // One port for all hosts, or one for each.
-        let port = ports.get(i).or(ports.first()).copied().unwrap_or(PORT);
-        let opened = match host {
-            Host::Tcp(name) => tcp(name, port).await.map(Socket::Tcp),
-            Host::Unix(directory) => {
-                UnixStream::connect(directory.join(format!(".s.PGSQL.{port}"))).await.map(Socket::Unix)
-            }
-        };
-        match opened {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-async fn tcp(name: &str, port: u16) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect((name, port)).await?;
-    // A statement is a handful of short messages; waiting to fill a packet would double its time.
-    socket.set_nodelay(true)?;
-    Ok(socket)
 }
 
 /// The backend's process id and the version of the schema, of a session that can do no more than it should.

@@ -7,8 +7,10 @@
 
 use super::fault::{SqlCode, SqlError};
 use super::lane::{Failures, Lane, LinkError, Logins, Manager, Target};
+use super::patience::Patience;
 use super::trip::out_of_time;
 use crate::config::Pool as Settings;
+use crate::hosts::Hosts;
 use crate::traffic::{Account, Place, Queue, Shape, Turned};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bb8::{PooledConnection, RunError};
@@ -20,8 +22,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::Config;
 use tokio_util::sync::CancellationToken;
 
-/// How often the pools look for connections that are idle or old.
+/// How often the pools look for connections that are idle or old, unless they may be idle for less.
 const REAP_EVERY: Duration = Duration::from_secs(15);
+
+/// Statements that may wait for a connection, and of these one account's: 64 calls at once, each with 64 under way, and half
+/// of that. Each waits with its text and parameters, a megabyte at the most.
+const WAITING: usize = 4_096;
+const WAITING_EACH: usize = 2_048;
 
 /// What the pool is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +78,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(target: &Target, settings: &Settings) -> Self {
+    pub(super) fn new(target: &Target, settings: &Settings, patience: &Arc<Patience>) -> Self {
         let vector = Arc::new(OnceCell::new());
+        let hosts = Arc::new(Hosts::new(&target.config, settings.connect_timeout()));
         let lanes = Lane::ALL.map(|lane| {
-            let manager = Manager::new(lane, target, settings, Arc::clone(&vector));
+            let (hosts, patience) = (Arc::clone(&hosts), Arc::clone(patience));
+            let manager = Manager::new(lane, target, settings, Arc::clone(&vector), hosts, patience);
             let failures = Arc::clone(&manager.failures);
             let config = Arc::clone(&manager.config);
             let pool = bb8::Pool::builder()
@@ -86,18 +95,17 @@ impl Pool {
                 .connection_timeout(settings.acquire_timeout())
                 // Who waits is told at once and may try again; a pool that retries by itself hides an outage.
                 .retry_connection(false)
-                .reaper_rate(REAP_EVERY)
+                .reaper_rate(REAP_EVERY.min(Duration::from_secs(settings.idle_seconds)))
                 // The connection used last has the warmest caches, and the others get to be idle.
                 .queue_strategy(bb8::QueueStrategy::Lifo)
                 .build_unchecked(manager);
             LanePool { lane, pool, failures, config }
         });
-        // Who waits is bounded before: by the calls at once, and by the handles of each.
         let shape = Shape {
             places: settings.most() as usize,
             each: settings.most_per_tenant() as usize,
-            waiting: usize::MAX,
-            waiting_each: usize::MAX,
+            waiting: WAITING,
+            waiting_each: WAITING_EACH,
         };
         Self {
             queue: Queue::new(shape),
@@ -125,6 +133,8 @@ impl Pool {
         let patience = until.saturating_duration_since(Instant::now());
         let place = self.queue.enter(account, patience, cancel).await.map_err(|turned| match turned {
             Turned::Left => cancelled(),
+            Turned::OwnFar(wait) => self.own(account).after(wait),
+            Turned::Far(wait) => busy().after(wait),
             _ if until == deadline => out_of_time(),
             Turned::OwnLine | Turned::OwnLate => self.own(account),
             Turned::Line | Turned::Late => busy(),
@@ -162,8 +172,16 @@ impl Pool {
         };
         match link {
             Ok(Ok(link)) => Ok(link),
-            Ok(Err(RunError::User(error))) => Err(SqlError::unavailable(error)),
+            Ok(Err(RunError::User(error))) => Err(SqlError::unreached(error)),
             Ok(Err(RunError::TimedOut)) | Err(_) => Err(busy()),
+        }
+    }
+
+    /// Make a connection, past the queue and the pool, to see whether one can be made. What comes of it the breaker hears.
+    pub(super) async fn look(&self) {
+        let lanes = self.lanes.load_full();
+        if let Some(lane) = lanes.iter().flat_map(|lanes| lanes.iter()).find(|l| l.lane == Lane::One) {
+            drop(lane.pool.dedicated_connection().await);
         }
     }
 

@@ -5,6 +5,7 @@
 //! until then it takes a processor and memory from everybody.
 
 use crate::error::BoxError;
+use crate::hosts::Place;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Config, NoTls};
@@ -34,8 +35,9 @@ impl Warden {
         Self(administrator)
     }
 
-    /// Waits until the backend is gone, and tells it to go at every look.
-    pub(super) async fn see_off(&self, backend: i32, role: &'static str) {
+    /// Waits until the backend is gone, and tells it to go at every look. Numbers of backends are a host's own: it is
+    /// looked for where it was.
+    pub(super) async fn see_off(&self, backend: i32, role: &'static str, place: &Place) {
         tracing::warn!(
             backend,
             role,
@@ -45,7 +47,7 @@ impl Warden {
         loop {
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
-            match timeout(LOOKING, self.look(backend, role)).await {
+            match timeout(LOOKING, self.look(backend, role, place)).await {
                 Ok(Ok(None)) => return,
                 Ok(Ok(Some(started))) => {
                     // Another backend has got its number.
@@ -61,8 +63,8 @@ impl Warden {
     }
 
     /// When the backend began, if it is there; it is told to end.
-    async fn look(&self, backend: i32, role: &str) -> Result<Option<Option<String>>, BoxError> {
-        let (client, connection) = self.0.connect(NoTls).await?;
+    async fn look(&self, backend: i32, role: &str, place: &Place) -> Result<Option<Option<String>>, BoxError> {
+        let (client, connection) = place.alone(&self.0).connect(NoTls).await?;
         // Ends with the client.
         tokio::spawn(connection);
         let Some(row) = client.query_opt(STARTED, &[&backend, &role]).await? else { return Ok(None) };

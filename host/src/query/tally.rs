@@ -15,7 +15,8 @@ pub struct Ran {
     pub rows: u64,
     /// Bytes in their cells.
     pub bytes: u64,
-    /// How long it held a connection: the database's work and the way there and back, waiting for a connection not.
+    /// How long it held connections, one after another where the first was lost: the database's work and the way there
+    /// and back, waiting for a connection not.
     pub time: Duration,
     /// How it failed, where it did. One that is still under way, or was let go of, counts as cancelled.
     pub failed: Option<SqlCode>,
@@ -48,7 +49,7 @@ impl Tally {
     /// All of them, as far as they have come.
     pub(super) fn all(&self) -> Vec<Ran> {
         let until_now = |entry: &Entry| {
-            let time = entry.since.map_or(entry.ran.time, |since| since.elapsed());
+            let time = entry.ran.time + entry.since.map_or(Duration::ZERO, |since| since.elapsed());
             Ran { time, ..entry.ran.clone() }
         };
         self.lock().iter().map(until_now).collect()
@@ -57,7 +58,7 @@ impl Tally {
     /// How long statements have held connections until now, and how many do.
     pub(super) fn spent(&self) -> (Duration, u32) {
         self.lock().iter().fold((Duration::ZERO, 0), |(spent, running), entry| match entry.since {
-            Some(since) => (spent + since.elapsed(), running + 1),
+            Some(since) => (spent + entry.ran.time + since.elapsed(), running + 1),
             None => (spent + entry.ran.time, running),
         })
     }
@@ -69,12 +70,19 @@ impl Tally {
         entries.len() - 1
     }
 
+    fn change(&self, index: usize, change: impl FnOnce(&mut Entry)) {
+        // Entries are never taken out, so the place is there.
+        if let Some(entry) = self.lock().get_mut(index) {
+            change(entry);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A statement under way. Goes with it into its task, which ends it also where the caller let go.
+/// A statement that was let through, however often it is tried.
 pub(super) struct Begun {
     tally: Tally,
     index: usize,
@@ -82,33 +90,38 @@ pub(super) struct Begun {
 
 impl Begun {
     /// It has a connection.
-    pub(super) fn depart(&self) {
-        self.change(|entry| entry.since = Some(Instant::now()));
+    pub(super) fn depart(&self) -> Leg {
+        self.tally.change(self.index, |entry| entry.since = Some(Instant::now()));
+        Leg(Self { tally: self.tally.clone(), index: self.index })
     }
 
     /// It ended like this.
-    pub(super) fn end(self, outcome: &Result<Rows, SqlError>) {
-        self.change(|entry| match outcome {
+    pub(super) fn end(&self, outcome: &Result<Rows, SqlError>) {
+        self.tally.change(self.index, |entry| match outcome {
             Ok(rows) => {
                 (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
             }
             Err(error) => (entry.ran.failed, entry.ran.rule) = (Some(error.code), error.rule),
         });
     }
+}
 
-    fn change(&self, change: impl FnOnce(&mut Entry)) {
-        // Entries are never taken out, so the place is there.
-        if let Some(entry) = self.tally.lock().get_mut(self.index) {
-            change(entry);
-        }
+/// One try of it, which holds a connection until this is dropped. Goes with it into its task, which ends it also where the
+/// caller let go.
+pub(super) struct Leg(Begun);
+
+impl Leg {
+    /// It ended like this. If it is tried again, how that ends counts.
+    pub(super) fn end(self, outcome: &Result<Rows, SqlError>) {
+        self.0.end(outcome);
     }
 }
 
-impl Drop for Begun {
+impl Drop for Leg {
     fn drop(&mut self) {
-        self.change(|entry| {
+        self.0.tally.change(self.0.index, |entry| {
             if let Some(since) = entry.since.take() {
-                entry.ran.time = since.elapsed();
+                entry.ran.time += since.elapsed();
             }
         });
     }
@@ -125,12 +138,10 @@ mod tests {
         tally.refused(&SqlError::new(SqlCode::Rejected, "no"));
         // Dropped before it has a connection, after, and never.
         drop(tally.begin("waited".into()));
-        let departed = tally.begin("departed".into());
-        departed.depart();
+        let departed = tally.begin("departed".into()).depart();
         assert_eq!(of(2).failed, Some(SqlCode::Cancelled), "under way");
         drop(departed);
-        let _running = tally.begin("running".into());
-        _running.depart();
+        let _running = tally.begin("running".into()).depart();
         tally.begin("failed".into()).end(&Err(SqlError::new(SqlCode::Timeout, "late")));
         for (n, fingerprint, failed, held) in [
             (0, None, SqlCode::Rejected, false),
@@ -145,5 +156,26 @@ mod tests {
         }
         // Over is over: its time stands still.
         assert_eq!(of(2), of(2));
+    }
+
+    #[test]
+    fn one_that_is_tried_again_is_one_statement_with_the_time_of_all_its_tries() {
+        let tally = Tally::default();
+        let begun = tally.begin("lost".into());
+        let lost = || Err(SqlError::new(SqlCode::Unavailable, "lost"));
+        let mut before = Duration::ZERO;
+        for _ in 0..3 {
+            let leg = begun.depart();
+            std::thread::sleep(Duration::from_millis(2));
+            assert_eq!(tally.spent().1, 1, "one connection at a time");
+            leg.end(&lost());
+            let [ran] = &tally.all()[..] else { panic!("one statement: {:?}", tally.all()) };
+            assert!(ran.time >= before + Duration::from_millis(2), "{ran:?} after {before:?}");
+            assert_eq!((ran.failed, tally.spent()), (Some(SqlCode::Unavailable), (ran.time, 0)));
+            before = ran.time;
+        }
+        // Between two tries its time stands still, and the last end counts.
+        begun.end(&Err(SqlError::new(SqlCode::Timeout, "late")));
+        assert_eq!((tally.all()[0].time, tally.all()[0].failed), (before, Some(SqlCode::Timeout)));
     }
 }

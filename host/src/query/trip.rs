@@ -10,14 +10,17 @@
 
 use super::fault::{SqlCode, SqlError};
 use super::frame::Breach;
-use super::lane::{Link, Manager};
+use super::lane::Manager;
+use super::link::Link;
+use super::loss::Loss;
 use super::rows::{Column, Rows};
 use super::straggler::Warden;
-use super::tally::Begun;
+use super::tally::Leg;
 use super::ticket::Ticket;
 use super::value::{Kind, Value};
 use bb8::PooledConnection;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -68,12 +71,12 @@ pub(super) struct Order {
 pub(super) struct Waiting {
     /// Gone where whoever asked is.
     pub(super) answer: oneshot::Sender<Result<Rows, SqlError>>,
-    pub(super) begun: Begun,
+    pub(super) leg: Leg,
 }
 
 impl Waiting {
     fn tell(self, outcome: Result<Rows, SqlError>) {
-        self.begun.end(&outcome);
+        self.leg.end(&outcome);
         let _ = self.answer.send(outcome);
     }
 }
@@ -93,7 +96,7 @@ struct Landing {
 pub(super) async fn run(
     mut link: PooledConnection<'static, Manager>,
     ticket: Ticket,
-    order: Order,
+    order: Arc<Order>,
     stop: CancellationToken,
     warden: Warden,
     waiting: Waiting,
@@ -113,9 +116,11 @@ pub(super) async fn run(
                 let ended = cancelled && timeout(GRACE, &mut trip).await.is_ok();
                 waiting.tell(Err(why));
                 if !ended {
+                    // Nothing answers: perhaps nobody is there, and on the other connections neither.
+                    link.patience.lost();
                     tokio::select! {
                         _ = &mut trip => {}
-                        () = warden.see_off(link.backend, link.role) => {}
+                        () = warden.see_off(link.backend, link.role, &link.place) => {}
                     }
                 }
                 return;
@@ -125,9 +130,30 @@ pub(super) async fn run(
     if landing.rollback.is_ok() {
         link.landed();
     }
-    let outcome = judge(landing, &link, &order, departed).and_then(|messages| rows(messages, &link, order));
+    let outcome = judge(landing, &link, &order, departed).and_then(|messages| rows(messages, &link, &order));
+    let outcome = match outcome {
+        Err(error) if error.lost.is_some() => Err(mourn(error, &link).await),
+        outcome => {
+            link.patience.answered();
+            outcome
+        }
+    };
     drop((link, place));
     waiting.tell(outcome);
+}
+
+/// The connection was lost. Whether its statement may run again elsewhere is seen by who ended it: an operator who ended
+/// this one connection meant its statement, and the server is there as before.
+async fn mourn(error: SqlError, link: &Link) -> SqlError {
+    if error.lost.is_some_and(Loss::is_shared) {
+        link.patience.lost();
+    }
+    match error.lost {
+        Some(Loss::Ended) if link.stands().await => error
+            .instead(SqlCode::Unavailable, "the statement was ended by the database's operator; try again later")
+            .by_loss(None),
+        _ => error,
+    }
 }
 
 fn round_trip(link: &Link, ticket: &Ticket, order: &Order) -> impl Future<Output = Landing> {
@@ -204,7 +230,7 @@ fn judge(landing: Landing, link: &Link, order: &Order, departed: Instant) -> Res
     landing.fetch.map_err(statement)
 }
 
-fn rows(messages: Vec<SimpleQueryMessage>, link: &Link, order: Order) -> Result<Rows, SqlError> {
+fn rows(messages: Vec<SimpleQueryMessage>, link: &Link, order: &Order) -> Result<Rows, SqlError> {
     let columns =
         link.tap.columns().ok_or_else(|| SqlError::unavailable("the answer had no description of its columns"))?;
     let columns =
@@ -219,5 +245,5 @@ fn rows(messages: Vec<SimpleQueryMessage>, link: &Link, order: Order) -> Result<
     let most = order.rows as usize;
     let truncated = rows.len() > most;
     rows.truncate(most);
-    Ok(Rows::new(columns, rows, truncated, order.fingerprint))
+    Ok(Rows::new(columns, rows, truncated, order.fingerprint.clone()))
 }

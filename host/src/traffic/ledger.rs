@@ -6,9 +6,10 @@
 use super::account::Account;
 use super::{Measure, Usage};
 use crate::config::Quota;
+use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Add, AddAssign};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sheets kept at once, over all days. Some 25 MiB.
 const SHEETS: usize = 100_000;
@@ -121,7 +122,8 @@ pub(super) enum Stopped {
 
 /// The sheets of all accounts.
 pub(super) struct Ledger {
-    quota: Quota,
+    /// May be another while calls run.
+    quota: ArcSwap<Quota>,
     /// Whether sheets are written down elsewhere, and may go from here once they are.
     written: bool,
     /// Whether sheets are told to Redis.
@@ -168,12 +170,22 @@ impl Sheet {
 impl Ledger {
     /// An empty ledger; `written`: to PostgreSQL, `shared`: over Redis.
     pub(super) fn new(quota: Quota, written: bool, shared: bool) -> Self {
-        Self { quota, written, shared, state: Mutex::default() }
+        Self { quota: ArcSwap::from_pointee(quota), written, shared, state: Mutex::default() }
+    }
+
+    /// What accounts are held to.
+    pub(super) fn quota(&self) -> Quota {
+        **self.quota.load()
+    }
+
+    /// Hold accounts to this from now on. What they used today stays.
+    pub(super) fn set_quota(&self, quota: Quota) {
+        self.quota.store(Arc::new(quota));
     }
 
     /// Whether anything is limited at all.
     pub(super) fn is_limited(&self) -> bool {
-        self.quota != Quota::default()
+        self.quota() != Quota::default()
     }
 
     /// Whether the account's total over all hosts has to be read first.
@@ -190,7 +202,7 @@ impl Ledger {
     pub(super) fn admit(&self, key: Key) -> Result<(), Stopped> {
         let mut state = self.lock();
         let used = state.get(key).map(|sheet| sheet.used()).unwrap_or_default();
-        if let Some(measure) = over(&self.quota, used) {
+        if let Some(measure) = over(&self.quota(), used) {
             return Err(Stopped::Exhausted(measure));
         }
         let (more, none) = (Amounts::ONE_CALL, Amounts::default());

@@ -4,12 +4,16 @@
 //! and within an account who came first. A plain semaphore serves who came first of all: one tenant with a thousand
 //! calls would hold up the single call of every other. One stands before the calls that run, one before the database's
 //! connections.
+//!
+//! How long places were held of late tells how long a newcomer would wait. Who could not be served within its time is
+//! turned away at once: in a line it would only make the others' wait longer, and learn the same later.
 
 use super::account::Account;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The queue's bounds.
@@ -25,6 +29,15 @@ pub(crate) struct Shape {
     pub(crate) waiting_each: usize,
 }
 
+/// Places that were given back before their times are believed, and what each then counts for: the mean is of the last few
+/// dozen.
+const BELIEVED: u32 = 16;
+const WEIGHT: f64 = 1.0 / 16.0;
+
+/// A wait is too long where it is this many times what a newcomer can wait. It is reckoned from a mean: of those turned away
+/// hardly one would have been served.
+const DOUBT: f64 = 2.0;
+
 /// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turned {
@@ -36,8 +49,22 @@ pub(crate) enum Turned {
     OwnLate,
     /// No place came free in time.
     Late,
+    /// It would not come free in time, because the account has all it may have and its line is so long.
+    OwnFar(Duration),
+    /// It would not come free in time: the line is so long.
+    Far(Duration),
     /// The caller left.
     Left,
+}
+
+impl Turned {
+    /// How long it would have been, where that was reckoned.
+    fn wait(self) -> Duration {
+        match self {
+            Turned::OwnFar(wait) | Turned::Far(wait) => wait,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// The queue.
@@ -55,6 +82,23 @@ struct State {
     turn: VecDeque<Account>,
     /// Names the next waiter.
     next: u64,
+    held: Held,
+}
+
+/// How long places were held of late.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    times: u32,
+    /// Seconds, the mean of the last ones.
+    mean: f64,
+}
+
+impl Held {
+    fn add(&mut self, time: Duration) {
+        self.times = self.times.saturating_add(1);
+        let weight = WEIGHT.max(1.0 / f64::from(self.times));
+        self.mean += (time.as_secs_f64() - self.mean) * weight;
+    }
 }
 
 #[derive(Default)]
@@ -66,7 +110,14 @@ struct Lane {
 impl Queue {
     /// A queue with all its places free.
     pub(crate) fn new(shape: Shape) -> Arc<Self> {
-        let state = State { free: shape.places, waiting: 0, lanes: HashMap::new(), turn: VecDeque::new(), next: 0 };
+        let state = State {
+            free: shape.places,
+            waiting: 0,
+            lanes: HashMap::new(),
+            turn: VecDeque::new(),
+            next: 0,
+            held: Held::default(),
+        };
         Arc::new(Self { shape, state: Mutex::new(state) })
     }
 
@@ -80,7 +131,7 @@ impl Queue {
         patience: Duration,
         cancelled: &CancellationToken,
     ) -> Result<Place, Turned> {
-        let mut ticket = match self.ask(account)? {
+        let mut ticket = match self.ask(account, patience)? {
             Asked::Now(place) => return Ok(place),
             Asked::Later(ticket) => ticket,
         };
@@ -93,8 +144,8 @@ impl Queue {
         }
     }
 
-    /// A place at once, or one in the line.
-    fn ask(self: &Arc<Self>, account: Account) -> Result<Asked, Turned> {
+    /// A place at once, or one in the line if that helps somebody who waits so long at the most.
+    fn ask(self: &Arc<Self>, account: Account, patience: Duration) -> Result<Asked, Turned> {
         let mut state = self.lock();
         let (free, waiting, name) = (state.free, state.waiting, state.next);
         let lane = state.lanes.entry(account).or_default();
@@ -103,22 +154,23 @@ impl Queue {
         if free > 0 && may_run {
             lane.running += 1;
             state.free -= 1;
-            return Ok(Asked::Now(Place { queue: Arc::clone(self), account }));
+            return Ok(Asked::Now(Place::begin(self, account)));
         }
-        let turned = if lane.waiting.len() >= self.shape.waiting_each {
+        let ahead = lane.waiting.len();
+        let turned = if ahead >= self.shape.waiting_each {
             Some(Turned::OwnLine)
         } else if waiting >= self.shape.waiting {
             Some(Turned::Line)
         } else {
-            None
+            state.outlook(&self.shape, may_run, ahead).filter(|turned| turned.wait() > patience)
         };
         if let Some(turned) = turned {
             state.tidy(account);
             return Err(turned);
         }
         let (sender, called) = oneshot::channel();
-        lane.waiting.push_back((name, sender));
-        if may_run && lane.waiting.len() == 1 {
+        state.lanes.entry(account).or_default().waiting.push_back((name, sender));
+        if may_run && ahead == 0 {
             state.turn.push_back(account);
         }
         state.waiting += 1;
@@ -132,10 +184,11 @@ impl Queue {
         if running >= self.shape.each { Turned::OwnLate } else { Turned::Late }
     }
 
-    /// A call ended.
-    fn leave(&self, account: Account) {
+    /// A call ended. `held`: how long it had its place, where it had one.
+    fn leave(&self, account: Account, held: Option<Duration>) {
         let mut state = self.lock();
         state.free += 1;
+        held.into_iter().for_each(|time| state.held.add(time));
         let Some(lane) = state.lanes.get_mut(&account) else { return };
         lane.running -= 1;
         if lane.running + 1 == self.shape.each && !lane.waiting.is_empty() {
@@ -163,7 +216,7 @@ impl Queue {
             }
             None => {
                 drop(state);
-                self.leave(account);
+                self.leave(account, None);
             }
         }
     }
@@ -201,6 +254,22 @@ impl State {
         }
     }
 
+    /// How long whoever comes now would wait behind `ahead` of its own account, and why, in doubt less. `None`: who knows.
+    fn outlook(&self, shape: &Shape, may_run: bool, ahead: usize) -> Option<Turned> {
+        if self.held.times < BELIEVED {
+            return None;
+        }
+        let lasts = |before: usize, places: usize| {
+            let seconds = self.held.mean * (before + 1) as f64 / places as f64 / DOUBT;
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        };
+        // One of its own goes with every one of each account that is in turn; no more than wait can be before it.
+        let others = ((ahead + 1) * (self.turn.len() + 1) - 1).min(self.waiting);
+        let own = (!may_run).then(|| lasts(ahead, shape.each)).unwrap_or_default();
+        let all = (self.free == 0).then(|| lasts(others, shape.places)).unwrap_or_default();
+        Some(if own >= all { Turned::OwnFar(own) } else { Turned::Far(all) })
+    }
+
     /// An account without calls takes no memory.
     fn tidy(&mut self, account: Account) {
         if self.lanes.get(&account).is_some_and(|lane| lane.running == 0 && lane.waiting.is_empty()) {
@@ -226,7 +295,7 @@ struct Ticket {
 impl Ticket {
     fn redeem(mut self) -> Place {
         self.redeemed = true;
-        Place { queue: Arc::clone(&self.queue), account: self.account }
+        Place::begin(&self.queue, self.account)
     }
 }
 
@@ -242,11 +311,18 @@ impl Drop for Ticket {
 pub(crate) struct Place {
     queue: Arc<Queue>,
     account: Account,
+    since: Instant,
+}
+
+impl Place {
+    fn begin(queue: &Arc<Queue>, account: Account) -> Self {
+        Self { queue: Arc::clone(queue), account, since: Instant::now() }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.leave(self.account);
+        self.queue.leave(self.account, Some(self.since.elapsed()));
     }
 }
 

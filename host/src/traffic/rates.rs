@@ -6,7 +6,7 @@ use super::clock::Time;
 use super::refusal::{self, Refusal};
 use super::{Error, Which};
 use crate::config::{self, Rate};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The buckets of this host. Without one for a kind, that kind is not limited.
 pub(super) struct Rates {
@@ -40,6 +40,13 @@ impl Rates {
             tool: open("tool", settings.tool)?,
             tools: settings.tools.iter().map(named).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// How fast they fill and how much they hold: those of two that are alike need not be changed for each other.
+    pub(super) fn terms(&self) -> ([Option<Rate>; 3], BTreeMap<&str, Option<Rate>>) {
+        let rate = |buckets: &Option<Buckets>| buckets.as_ref().map(|buckets| buckets.rate);
+        let kinds = [&self.principal, &self.tenant, &self.tool].map(rate);
+        (kinds, self.tools.iter().map(|(name, buckets)| (name.as_str(), rate(buckets))).collect())
     }
 
     /// Whether there is any.

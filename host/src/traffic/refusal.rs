@@ -91,21 +91,23 @@ pub(super) fn left() -> Refusal {
 
 /// The queue had no place. Where the account's own calls fill it, that is the caller's to change, not the host's.
 pub(super) fn turned(turned: Turned, shape: &Shape, account: Account) -> Refusal {
-    let (each, whose, wait) = (shape.each, account.whose(), text(MOMENT));
-    let own = |what: String| {
-        let text = format!("too many calls {whose} at once: {what}, which is all there may be; try again in {wait}");
-        Refusal::new("queue.own", Code::RateLimited, text, MOMENT)
+    let (each, whose) = (shape.each, account.whose());
+    let own = |what: String, wait: Duration| {
+        let again = text(wait);
+        let text = format!("too many calls {whose} at once: {what}, which is all there may be; try again in {again}");
+        Refusal::new("queue.own", Code::RateLimited, text, wait)
+    };
+    let all = |what: &str, wait: Duration| {
+        let text = format!("{what}; try again in {}", text(wait));
+        Refusal::new("queue.all", Code::Overloaded, text, wait)
     };
     match turned {
         Turned::Left => left(),
-        Turned::OwnLine => own(format!("{each} run and {} wait", shape.waiting_each)),
-        Turned::OwnLate => own(format!("{each} are running")),
-        Turned::Line | Turned::Late => Refusal::new(
-            "queue.all",
-            Code::Overloaded,
-            format!("the host has as many calls as it can hold; try again in {wait}"),
-            MOMENT,
-        ),
+        Turned::OwnLine => own(format!("{each} run and {} wait", shape.waiting_each), MOMENT),
+        Turned::OwnLate => own(format!("{each} are running"), MOMENT),
+        Turned::OwnFar(wait) => own(format!("{each} run, and those that wait take longer than this call can"), wait),
+        Turned::Line | Turned::Late => all("the host has as many calls as it can hold", MOMENT),
+        Turned::Far(wait) => all("the host has more calls than it can answer in the time this one has", wait),
     }
 }
 
@@ -128,6 +130,28 @@ fn text(wait: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_would_wait_too_long_is_told_how_long() {
+        let shape = Shape { places: 4, each: 2, waiting: 8, waiting_each: 8 };
+        let account = Account::Tenant(uuid::Uuid::nil());
+        let wait = Duration::from_secs(7);
+        for (turned_away, limit, code, part) in [
+            (
+                Turned::Far(wait),
+                "queue.all",
+                Code::Overloaded,
+                "more calls than it can answer in the time this one has",
+            ),
+            (Turned::OwnFar(wait), "queue.own", Code::RateLimited, "2 run, and those that wait take longer"),
+        ] {
+            let refused = turned(turned_away, &shape, account);
+            assert_eq!((refused.limit, refused.error.code), (Some(limit), code));
+            assert_eq!(refused.error.retry_after, Some(wait));
+            let said = refused.error.to_string();
+            assert!(said.contains(part) && said.ends_with("try again in 7.0 s"), "{said}");
+        }
+    }
 
     #[test]
     fn waits_are_rounded_up() {

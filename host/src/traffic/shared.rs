@@ -9,9 +9,11 @@ use super::bucket::Buckets;
 use super::ledger::{Amounts, Key, Ledger, bounds};
 use super::{Error, Which};
 use crate::config::Quota;
+use arc_swap::ArcSwap;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{RedisError, RedisResult, Script};
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -55,7 +57,7 @@ pub(super) enum Verdict {
 pub(super) struct Shared {
     connection: ConnectionManager,
     script: Script,
-    bounds: [i64; 4],
+    bounds: ArcSwap<[i64; 4]>,
     up: AtomicBool,
     /// Something is to be told, or Redis went away.
     news: Notify,
@@ -78,11 +80,16 @@ impl Shared {
         Ok(Self {
             connection,
             script: Script::new(include_str!("admit.lua")),
-            bounds: bounds(quota).map(|(_, bound)| bound.unwrap_or(-1)),
+            bounds: ArcSwap::from_pointee(limits(quota)),
             // Taken for up until a question fails: the first call is to be counted there, too.
             up: AtomicBool::new(true),
             news: Notify::new(),
         })
+    }
+
+    /// Hold accounts to this from now on.
+    pub(super) fn set_quota(&self, quota: &Quota) {
+        self.bounds.store(Arc::new(limits(quota)));
     }
 
     /// Whether it was there when it was last asked.
@@ -126,7 +133,7 @@ impl Shared {
             asked.key(format!("rowhouse:bucket:{which}:{}", hex::encode(which.key(charge))));
             asked.arg(bucket.interval_us()).arg(bucket.rate.burst);
         }
-        asked.key(usage_key((day, account))).arg(&self.bounds[..]).arg(KEPT);
+        asked.key(usage_key((day, account))).arg(&self.bounds.load()[..]).arg(KEPT);
         let mut connection = self.connection.clone();
         let answer = tokio::time::timeout(CONNECT, asked.invoke_async::<Vec<u64>>(&mut connection)).await;
         let verdict = match answer.map_err(|_| late()) {
@@ -203,6 +210,11 @@ impl Shared {
             self.news.notify_one();
         }
     }
+}
+
+/// Bounds as the script takes them: less than none is none.
+fn limits(quota: &Quota) -> [i64; 4] {
+    bounds(quota).map(|(_, bound)| bound.unwrap_or(-1))
 }
 
 fn late() -> RedisError {

@@ -16,6 +16,14 @@ pub struct Pool {
     /// a statement under way cannot be taken back, and who comes a moment later would wait as long as it runs. Where
     /// there is one tenant only, as many as `max`.
     pub max_per_tenant: Option<u32>,
+    /// Hosts that share this database. Each login role may have connections for so many, `max` each; a host of a rolling
+    /// restart counts while it lasts. One setting for all hosts, as each sets the limit at its start. What PostgreSQL
+    /// takes altogether (`max_connections`) must be more than three times as many.
+    pub hosts: u32,
+    /// Times a statement is tried whose connection was lost or cannot be made, the first included; one that timed out, was
+    /// cancelled or was refused is never tried again. The waits between six add up to one and a half to three seconds:
+    /// a restart of PostgreSQL takes about one.
+    pub tries: usize,
     /// Seconds after which a connection nobody used is closed.
     pub idle_seconds: u64,
     /// Milliseconds a statement waits for a connection before it is told that the database is busy.
@@ -49,6 +57,9 @@ impl Default for Pool {
             min: 2,
             max: None,
             max_per_tenant: None,
+            // A second one for a rolling restart, or a host on stdio beside one that serves.
+            hosts: 2,
+            tries: 6,
             idle_seconds: 300,
             // Long enough to ride out a burst, short enough that a model is told before it gives up.
             acquire_timeout_ms: 5_000,
@@ -84,6 +95,18 @@ impl Pool {
         Duration::from_millis(self.acquire_timeout_ms)
     }
 
+    /// How long making a connection may take, over all hosts of the URL. Less than a statement waits for one: who waits
+    /// is told why there is none.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.acquire_timeout() * 4 / 5
+    }
+
+    /// Connections one login role may have: what all hosts may use at once, and two that are being closed, which still
+    /// count for a moment.
+    pub fn role_limit(&self) -> u16 {
+        u16::try_from(u64::from(self.hosts) * u64::from(self.most()) + 2).unwrap_or(u16::MAX)
+    }
+
     pub(crate) fn ticket_ttl(&self) -> Duration {
         Duration::from_secs(self.ticket_ttl_seconds)
     }
@@ -97,6 +120,8 @@ impl Pool {
         let zero = [
             ("max", u64::from(self.most())),
             ("max_per_tenant", u64::from(self.most_per_tenant())),
+            ("hosts", u64::from(self.hosts)),
+            ("tries", self.tries as u64),
             ("idle_seconds", self.idle_seconds),
             ("acquire_timeout_ms", self.acquire_timeout_ms),
             ("statement_timeout_seconds", self.statement_timeout_seconds),
@@ -112,6 +137,10 @@ impl Pool {
         }
         if self.min > self.most() {
             return Some(format!("`min` is {}, more than `max`, which is {}; lower `min`", self.min, self.most()));
+        }
+        // PostgreSQL counts connections in a smaller number, and its own limit is met long before.
+        if u64::from(self.hosts) * u64::from(self.most()) > 10_000 {
+            return Some("`hosts` times `max` is more than 10000 connections; lower one of them".to_owned());
         }
         // They go into the connection's options, where a space or a backslash would begin another.
         if !self.work_mem.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -134,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn a_role_has_room_for_every_host() {
+        for (hosts, max, expected) in [(1, 10, 12), (2, 10, 22), (8, 20, 162)] {
+            assert_eq!(Pool { hosts, max: Some(max), ..Pool::default() }.role_limit(), expected, "{hosts} {max}");
+        }
+    }
+
+    #[test]
     fn settings_that_cannot_work_are_named() {
         let check = |settings: Pool, part: Option<&str>| {
             let fault = settings.fault();
@@ -145,6 +181,9 @@ mod tests {
         check(Pool { max: Some(0), min: 0, ..default() }, Some("`max`"));
         check(Pool { max: Some(1), ..default() }, Some("lower `min`"));
         check(Pool { max_per_tenant: Some(0), ..default() }, Some("`max_per_tenant`"));
+        check(Pool { hosts: 0, ..default() }, Some("`hosts`"));
+        check(Pool { hosts: 1_000, max: Some(20), ..default() }, Some("10000"));
+        check(Pool { tries: 0, ..default() }, Some("`tries`"));
         check(Pool { rows: 0, ..default() }, Some("`rows`"));
         check(Pool { work_mem: "8MB -c role=postgres".into(), ..default() }, Some("`work_mem`"));
     }

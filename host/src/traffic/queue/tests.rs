@@ -13,7 +13,7 @@ fn account(n: usize) -> Account {
 }
 
 fn now(queue: &Arc<Queue>, who: usize) -> Place {
-    match queue.ask(account(who)) {
+    match queue.ask(account(who), Duration::MAX) {
         Ok(Asked::Now(place)) => place,
         Ok(Asked::Later(_)) => panic!("{who} has to wait"),
         Err(turned) => panic!("{who} is turned away: {turned:?}"),
@@ -21,7 +21,7 @@ fn now(queue: &Arc<Queue>, who: usize) -> Place {
 }
 
 fn later(queue: &Arc<Queue>, who: usize) -> Ticket {
-    match queue.ask(account(who)) {
+    match queue.ask(account(who), Duration::MAX) {
         Ok(Asked::Later(ticket)) => ticket,
         Ok(Asked::Now(_)) => panic!("{who} gets a place at once"),
         Err(turned) => panic!("{who} is turned away: {turned:?}"),
@@ -75,7 +75,7 @@ fn nothing_is_lost_whatever_happens() {
             match random.random_range(0..4) {
                 0 | 1 => {
                     let who = random.random_range(0..6);
-                    match queue.ask(account(who)) {
+                    match queue.ask(account(who), Duration::MAX) {
                         Ok(Asked::Now(place)) => running.push((who, place)),
                         Ok(Asked::Later(ticket)) => waiting.push((who, ticket)),
                         Err(turned) => assert!(matches!(turned, Turned::OwnLine | Turned::Line)),
@@ -148,7 +148,7 @@ fn the_line_has_an_end() {
     let queue = Queue::new(Shape { places: 1, each: 1, waiting: 3, waiting_each: 2 });
     let place = now(&queue, 0);
     let _line = [later(&queue, 0), later(&queue, 0), later(&queue, 1)];
-    let refused = |who| queue.ask(account(who)).err();
+    let refused = |who| queue.ask(account(who), Duration::MAX).err();
     assert_eq!((refused(0), refused(2)), (Some(Turned::OwnLine), Some(Turned::Line)));
     holds(&queue);
     drop(place);
@@ -218,4 +218,66 @@ async fn a_crowd_gets_through_and_never_more_than_fit() {
     let state = queue.lock();
     assert_eq!((state.free, state.waiting, state.lanes.len()), (5, 0, 0));
     assert!(done.load(Ordering::SeqCst) >= CALLS / 2);
+}
+
+/// Whether somebody who can wait so many seconds gets into the line of such a queue, where places are held for a second on
+/// the average. All places are taken, as many as it may have by the account `runs`.
+#[track_caller]
+fn outlook((places, each): (usize, usize), runs: usize, line: &[usize], patience: f64) -> Result<(), Turned> {
+    let queue = Queue::new(shape(places, each));
+    let by = |n: usize| if n < each { runs } else { 100 + n };
+    let running: Vec<_> = (0..places).map(|n| now(&queue, by(n))).collect();
+    let (who, line) = line.split_last().expect("somebody comes");
+    let waiting: Vec<_> = line.iter().map(|who| later(&queue, *who)).collect();
+    queue.lock().held = Held { times: BELIEVED, mean: 1.0 };
+    let asked = queue.ask(account(*who), Duration::from_secs_f64(patience)).map(drop);
+    holds(&queue);
+    drop((waiting, running));
+    asked
+}
+
+#[test]
+fn who_could_not_be_served_in_time_does_not_wait() {
+    let far = |seconds| Err(Turned::Far(Duration::from_secs_f64(seconds)));
+    // A place comes free each quarter of a second; half of that, in doubt.
+    assert_eq!(outlook((4, 4), 50, &[1], 0.2), Ok(()));
+    assert_eq!(outlook((4, 4), 50, &[1], 0.1), far(0.125));
+    // Behind a long line of one other account it is its turn after one of theirs.
+    let behind: Vec<usize> = [9; 40].into_iter().chain([1]).collect();
+    assert_eq!(outlook((4, 4), 50, &behind, 0.3), Ok(()));
+    assert_eq!(outlook((4, 4), 50, &behind, 0.2), far(0.25));
+    // Behind its own line of forty, of which its own bound serves two a second.
+    assert_eq!(outlook((4, 2), 1, &[1; 41], 11.0), Ok(()));
+    assert_eq!(outlook((4, 2), 1, &[1; 41], 10.0), Err(Turned::OwnFar(Duration::from_secs_f64(10.25))));
+    // Many accounts with one each: no more are before it than wait.
+    let many: Vec<usize> = (1..=8).collect();
+    assert_eq!(outlook((2, 2), 50, &many, 2.0), Ok(()));
+    assert_eq!(outlook((2, 2), 50, &many, 1.9), far(2.0));
+}
+
+#[test]
+fn times_are_believed_after_a_while_and_the_last_ones_count() {
+    let queue = Queue::new(shape(1, 1));
+    let _place = now(&queue, 0);
+    let minute = Duration::from_secs(60);
+    let hurried = |held: Held| {
+        queue.lock().held = held;
+        queue.ask(account(1), Duration::from_millis(1)).map(drop)
+    };
+    let mut held = Held::default();
+    for _ in 1..BELIEVED {
+        held.add(minute);
+    }
+    assert_eq!(hurried(held), Ok(()), "not believed yet");
+    held.add(minute);
+    assert_eq!(hurried(held), Err(Turned::Far(minute / 2)));
+    for _ in 0..300 {
+        held.add(Duration::ZERO);
+    }
+    assert_eq!(hurried(held), Ok(()), "what was slow an hour ago is over");
+    holds(&queue);
+    // Places are timed by themselves.
+    let other = Queue::new(shape(1, 1));
+    drop(now(&other, 0));
+    assert_eq!(other.lock().held.times, 1);
 }

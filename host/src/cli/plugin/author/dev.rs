@@ -6,7 +6,7 @@ use super::build::Project;
 use super::cases::{self, Case};
 use super::workshop::Workshop;
 use crate::cli::progress::Progress;
-use crate::cli::run::on_signal;
+use crate::cli::signals::on_signal;
 use crate::config::Settings;
 use crate::identity::Principal;
 use crate::mcp;
