@@ -38,3 +38,4 @@ mod audit; // The trail: outages, restarts, tampering.
 mod trail; // What callers did, as the trail has it.
 mod traffic; // Limits over several hosts.
 mod limits; // Limits on the wire; whose statements hold the database.
+mod cache; // Answers that are kept, and for whom.

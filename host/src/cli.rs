@@ -125,7 +125,8 @@ pub(crate) enum Command {
     Config(config::ConfigCommand),
     /// Whether the host of these settings answers calls, by its own word; exit code 1: it does not.
     ///
-    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says.
+    /// For container engines and service managers. It asks `/health/ready` where `http.listen` says; where `http.admin` is
+    /// set and this user may ask there, it says how the cache of answers does, too.
     #[command(after_help = "Example:  rowhouse health")]
     Health,
     /// The host's keys: list them, replace them.

@@ -4,6 +4,7 @@
 //! `database.pool.max`), the command line (`--set database.pool.max=20`).
 
 mod audit;
+mod cache;
 mod database;
 mod doctor;
 mod embedding;
@@ -20,6 +21,7 @@ mod sources;
 mod traffic;
 
 pub use audit::Audit;
+pub use cache::Cache;
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
 pub use embedding::{Embedding, Model, Provider, USUAL_MODEL};
@@ -59,6 +61,8 @@ pub struct Settings {
     pub traffic: Traffic,
     /// The record of what was done.
     pub audit: Audit,
+    /// Answers of statements that are kept for a while.
+    pub cache: Cache,
     /// The models that make vectors of texts.
     pub embedding: Embedding,
     /// What the doctor may leave aside.
@@ -89,6 +93,7 @@ impl Settings {
     pub fn faults(&self) -> Vec<String> {
         let mut found = self.plugins.faults();
         found.extend(self.embedding.faults());
+        found.extend(self.cache.faults());
         found.extend(self.database.fault());
         found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));

@@ -4,6 +4,7 @@
 //! has connected, the policy holds, the plugins were looked at. What fails on the way is undone by dropping what was
 //! made.
 
+mod answers; // Answers that are kept.
 mod ground; // The database it stands on.
 mod rounds; // What an open house keeps up with.
 mod sources; // Plugins from elsewhere.
@@ -143,6 +144,7 @@ impl House {
         let target = ground.target(keys, catalog.search_path().to_vec());
         let pool = settings.database.pool.clone();
         let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
+        answers::open(settings, keys, &database).context("[cache]")?;
         sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
         let plugins = plugin::open(
             &settings.plugins,
@@ -191,6 +193,7 @@ impl House {
         let walls =
             walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
+        answers::start(&host, &clerk, ground.watched(), settings, &stop);
         let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
         drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
         undo.disarm();

@@ -2,7 +2,7 @@
 
 use crate::call::Host;
 use crate::embedding::{Standing, State};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -44,10 +44,11 @@ fn worst(parts: &[&Value]) -> &'static str {
 /// Everything that can be looked at, now.
 pub(super) async fn look(host: &Host) -> Value {
     let (database, embedding, plugins, trail) = (database(host).await, embedding(host), plugins(host), trail(host));
+    let cache = cache(host);
     json!({
-        "status": worst(&[&database, &embedding, &plugins, &trail]),
+        "status": worst(&[&database, &embedding, &plugins, &trail, &cache]),
         "version": env!("CARGO_PKG_VERSION"),
-        "database": database, "embedding": embedding, "plugins": plugins, "audit": trail,
+        "database": database, "embedding": embedding, "plugins": plugins, "audit": trail, "cache": cache,
     })
 }
 
@@ -85,6 +86,27 @@ fn embedding(host: &Host) -> Value {
             json!({ "status": status, "in_use": true, "model": model.name(), "breaker": breaker, "cache": cache })
         }
     }
+}
+
+fn cache(host: &Host) -> Value {
+    let Some(answers) = host.database.answers() else { return json!({ "status": "ok", "enabled": false }) };
+    let found = answers.status();
+    // Without it calls are answered all the same, only later.
+    let status = if found.standing.is_ok() && found.shared != Some(false) { "ok" } else { "degraded" };
+    let counts: Map<String, Value> =
+        found.counted.each().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
+    json!({
+        "status": status,
+        "enabled": true,
+        "keeps": found.standing.is_ok(),
+        "why_not": found.standing.err(),
+        "redis": found.shared,
+        "answers": found.answers,
+        "bytes": found.bytes,
+        "relations": found.told,
+        "changes": found.changes,
+        "counts": counts,
+    })
 }
 
 fn plugins(host: &Host) -> Value {

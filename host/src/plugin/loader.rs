@@ -58,6 +58,8 @@ pub struct Loaded {
     pub resources: Vec<Arc<Resource>>,
     pub(super) exports: Exports,
     pub(super) wasi: bool,
+    /// Whether answers of its statements may come out of the cache.
+    pub cached: bool,
     /// What one of its calls may use.
     pub limits: Limits,
     /// What calls over one tenant's rows may use at most, by the tenant's name or id.
@@ -218,6 +220,7 @@ impl Loader {
             resources: said.resources,
             exports,
             wasi: grant.wasi,
+            cached: grant.cache,
             limits,
             tenant_limits: Arc::clone(&self.tenant_limits),
             usage: Usage::default(),

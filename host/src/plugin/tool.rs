@@ -156,6 +156,8 @@ pub struct Answer {
     pub parts: Vec<Part>,
     /// For clients that read structure.
     pub structured: Option<Value>,
+    /// How old the oldest rows it was made of were, where any had been read before the call. None: all were read for it.
+    pub age: Option<Duration>,
 }
 
 /// One part of an answer.

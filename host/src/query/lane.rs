@@ -299,6 +299,12 @@ fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace(' ', "\\ ")
 }
 
+/// Where this is, without who logs in: hosts, ports and database.
+pub(super) fn address(config: &Config) -> String {
+    let (hosts, ports) = (config.get_hosts(), config.get_ports());
+    format!("{hosts:?} {ports:?} {:?}", config.get_dbname())
+}
+
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
