@@ -6,6 +6,7 @@ use super::text;
 use crate::error::{BoxError, CallError, Code};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bytes of a title: a line.
 const MAX_TITLE: usize = 200;

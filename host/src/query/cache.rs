@@ -168,8 +168,7 @@ impl Answers {
         let (changes, Some(shared)) = (&self.0.changes, &self.0.shared) else { return };
         loop {
             changes.tell.notified().await;
-            loop {
-                let (untold, Some(place)) = (changes.untold(), changes.place()) else { break };
+            while let (untold, Some(place)) = (changes.untold(), changes.place()) {
                 if untold.is_empty() {
                     break;
                 }

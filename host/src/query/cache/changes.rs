@@ -155,7 +155,9 @@ impl Changes {
     pub(super) fn retell(&self, marks: impl Iterator<Item = Mark>) {
         let mut book = self.book();
         let tick = book.tick;
-        marks.for_each(|mark| drop(book.untold.entry(mark).or_insert(tick)));
+        for mark in marks {
+            book.untold.entry(mark).or_insert(tick);
+        }
         self.tell.notify_one();
     }
 

@@ -40,7 +40,7 @@ fn cipher(master: &Key, question: &Question) -> Result<LessSafeKey, BoxError> {
 
 /// What a sealed answer is bound to.
 fn bound(question: &Question) -> Aad<Vec<u8>> {
-    Aad::from([FORM, question].concat())
+    Aad::from([FORM, &question[..]].concat())
 }
 
 impl Seal {

@@ -69,7 +69,7 @@ pub(super) struct Found {
     pub(super) gone: Vec<Mark>,
 }
 
-fn marks<'a>(tables: &'a [u32]) -> impl Iterator<Item = Mark> + 'a {
+fn marks(tables: &[u32]) -> impl Iterator<Item = Mark> {
     std::iter::once(Mark::All).chain(tables.iter().copied().map(Mark::Table))
 }
 
@@ -149,8 +149,12 @@ impl Shared {
         }
         let answers = self.seal.names(question);
         let mut command = redis::cmd("MGET");
-        answers.iter().for_each(|name| drop(command.arg(answer_name(name))));
-        marks(tables).for_each(|mark| drop(command.arg(name(place, mark))));
+        for answer in &answers {
+            command.arg(answer_name(answer));
+        }
+        for mark in marks(tables) {
+            command.arg(name(place, mark));
+        }
         let mut pipe = redis::pipe();
         pipe.add_command(command);
         let Some((mut there,)) = self.ask::<(Vec<Option<Vec<u8>>>,)>(&pipe).await else { return Found::default() };

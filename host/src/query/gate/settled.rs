@@ -221,9 +221,10 @@ impl Visit for Reader<'_> {
             }
             ("AConst", "val") => return self.within(Place::Constant, value),
             ("AIndirection", "indirection") => return self.within(Place::Field, value),
-            ("ResTarget" | "ColumnDef" | "JsonTableColumn" | "CommonTableExpr" | "Alias", key)
-                if matches!(key, "name" | "colname" | "ctename" | "aliascolnames" | "aliasname" | "colnames") =>
-            {
+            ("ResTarget" | "JsonTableColumn", "name")
+            | ("ColumnDef", "colname")
+            | ("CommonTableExpr", "ctename" | "aliascolnames")
+            | ("Alias", "aliasname" | "colnames") => {
                 self.given.extend(leaves(value)?.words);
             }
             ("RangeVar", key) if key != "alias" => {}
