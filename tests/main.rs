@@ -42,3 +42,4 @@ mod traffic; // Limits over several hosts.
 mod limits; // Limits on the wire; whose statements hold the database.
 mod usage; // What was used, as hosts count it and the report tells it.
 mod health; // How a host is doing, and whom it tells.
+mod cache; // Answers that are kept, and for whom.

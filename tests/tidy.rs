@@ -188,7 +188,7 @@ fn one_room_for_each_foreign_thing() {
         ("csv", &["cli"]),
         ("cedar_policy", &["policy"]),
         ("governor", &["traffic"]),
-        ("redis", &["config", "doctor", "embedding", "traffic"]),
+        ("redis", &["config", "doctor", "embedding", "query", "traffic"]),
         ("candle_core", &["embedding"]),
         ("tokenizers", &["embedding"]),
         ("failsafe", &["embedding", "query"]),

@@ -23,7 +23,7 @@ use crate::query::catalog::Catalog;
 use crate::query::{Bounds, Database};
 use crate::traffic::{Charge, Pass, Traffic};
 use arc_swap::ArcSwap;
-use record::{Held, Record, Weighed};
+use record::{Held, Record, Weighed, cached};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -242,6 +242,7 @@ impl Host {
         let bounds = Bounds { rows: limits.rows, bytes: limits.row_bytes, time, database };
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
+            let transaction = cached::<E::Outcome>(transaction, plugin, &permit);
             let record = Record::open(&self.audit, pass.tally(), &permit, plugin, &request.id, began, deadline).await?;
             Ok((Arc::new(transaction), record))
         };
@@ -276,8 +277,7 @@ impl Host {
                 outcome
             }
         };
-        record.close(&transaction.ran(), &outcome);
-        outcome
+        record.close(&transaction.ran(), outcome)
     }
 
     /// The tools this principal may call, by name.

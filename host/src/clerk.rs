@@ -40,6 +40,26 @@ impl Topic {
     }
 }
 
+/// The channel on which tables tell of changes, each by its number.
+const CHANGES: &str = "rowhouse_changes";
+
+/// Who hears of changes to tables the moment they are told, and of not hearing. Called on the connection's own task: what
+/// takes longer than a lock belongs elsewhere.
+pub trait Ear: Send + Sync {
+    /// From now on every change is told.
+    fn hears(&self);
+    /// Changes may go untold from now on.
+    fn deaf(&self);
+    /// A table changed, by its number in the database; or, where the text is no number, what is known of tables did.
+    fn changed(&self, table: &str);
+}
+
+#[derive(Default)]
+struct Listener {
+    hears: bool,
+    ear: Option<Arc<dyn Ear>>,
+}
+
 /// The host's own tables cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("the host's own tables cannot be reached")]
@@ -64,9 +84,24 @@ struct Shared {
     config: Mutex<Config>,
     client: watch::Receiver<Option<Arc<Client>>>,
     ticks: [watch::Sender<u64>; Topic::ALL.len()],
+    listener: Mutex<Listener>,
 }
 
 impl Shared {
+    fn hears(&self, hears: bool) {
+        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        listener.hears = hears;
+        if let Some(ear) = &listener.ear {
+            if hears { ear.hears() } else { ear.deaf() }
+        }
+    }
+
+    fn changed(&self, table: &str) {
+        if let Some(ear) = &self.listener.lock().unwrap_or_else(PoisonError::into_inner).ear {
+            ear.changed(table);
+        }
+    }
+
     fn tick(&self, topic: Topic) {
         self.ticks[topic as usize].send_modify(|ticks| *ticks = ticks.wrapping_add(1));
     }
@@ -81,7 +116,7 @@ impl Clerk {
     pub fn start(config: Config, stop: CancellationToken) -> Self {
         let (sender, client) = watch::channel(None);
         let ticks = Topic::ALL.map(|_| watch::channel(0).0);
-        let shared = Arc::new(Shared { config: Mutex::new(config), client, ticks });
+        let shared = Arc::new(Shared { config: Mutex::new(config), client, ticks, listener: Mutex::default() });
         let heal = heal(sender, Arc::clone(&shared));
         tokio::spawn(stop.run_until_cancelled_owned(heal));
         Self(shared)
@@ -109,6 +144,17 @@ impl Clerk {
     }
 }
 
+impl Clerk {
+    /// Tell this ear of changes to tables from now on, in place of any other.
+    pub fn tell(&self, ear: Arc<dyn Ear>) {
+        let mut listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if listener.hears {
+            ear.hears();
+        }
+        listener.ear = Some(ear);
+    }
+}
+
 /// Connect, serve, and again. Ends with the process.
 async fn heal(client: watch::Sender<Option<Arc<Client>>>, shared: Arc<Shared>) {
     let mut wait = FIRST_WAIT;
@@ -118,6 +164,7 @@ async fn heal(client: watch::Sender<Option<Arc<Client>>>, shared: Arc<Shared>) {
             Ok(()) => tracing::info!("the connection to the host's own tables ended; connecting again"),
             Err(error) => tracing::warn!(error = %error, "the host's own tables cannot be reached; trying again"),
         }
+        shared.hears(false);
         client.send_replace(None);
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
@@ -136,7 +183,8 @@ async fn serve(
     let client = Arc::new(client);
     let listen: String = Topic::ALL.map(|topic| format!("LISTEN {};", topic.channel())).concat();
     let ready = async {
-        client.batch_execute(&listen).await?;
+        client.batch_execute(&format!("{listen} LISTEN {CHANGES}")).await?;
+        shared.hears(true);
         slot.send_replace(Some(Arc::clone(&client)));
         // What changed before LISTEN took hold is read again.
         shared.tick_all();
@@ -148,6 +196,9 @@ async fn serve(
         loop {
             tokio::select! {
                 message = std::future::poll_fn(|cx| connection.poll_message(cx)) => match message {
+                    Some(Ok(AsyncMessage::Notification(note))) if note.channel() == CHANGES => {
+                        shared.changed(note.payload());
+                    }
                     Some(Ok(AsyncMessage::Notification(note))) => {
                         let told = Topic::ALL.into_iter().find(|topic| topic.channel() == note.channel());
                         told.into_iter().for_each(|topic| shared.tick(topic));

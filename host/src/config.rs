@@ -6,6 +6,7 @@
 mod alerts;
 mod audit;
 mod backup;
+mod cache;
 mod database;
 mod doctor;
 mod embedding;
@@ -26,6 +27,7 @@ mod usage;
 pub use alerts::{Alerts, Least, Webhook};
 pub use audit::Audit;
 pub use backup::{Backup, Every, Keep};
+pub use cache::Cache;
 pub use database::{Database, Pool};
 pub use doctor::Doctor;
 pub use embedding::{Embedding, Model, Provider, USUAL_MODEL};
@@ -70,6 +72,8 @@ pub struct Settings {
     pub traffic: Traffic,
     /// The record of what was done.
     pub audit: Audit,
+    /// Answers of statements that are kept for a while.
+    pub cache: Cache,
     /// The models that make vectors of texts.
     pub embedding: Embedding,
     /// Backups of the database.
@@ -109,6 +113,7 @@ impl Settings {
         let mut found = self.plugins.faults();
         found.extend(self.embedding.faults());
         found.extend(self.backup.faults());
+        found.extend(self.cache.faults());
         found.extend(self.database.fault());
         found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));

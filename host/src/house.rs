@@ -4,6 +4,7 @@
 //! has connected, the policy holds, the plugins were looked at. What fails on the way is undone by dropping what was
 //! made.
 
+mod answers; // Answers that are kept.
 mod backups; // Copies of it, made in time.
 mod ground; // The database it stands on.
 mod reload; // Other settings while it is open.
@@ -187,6 +188,7 @@ async fn furnish(
     let target = ground.target(keys, catalog.search_path().to_vec());
     let pool = settings.database.pool.clone();
     let database = Database::connect(target, ticket_key(keys), gate, pool).await?;
+    answers::open(settings, keys, &database).context("[cache]")?;
     sources::fetch(settings, &compiler, watch).await.context("[plugins.sources]")?;
     let plugins =
         plugin::open(&settings.plugins, settings.requires_signatures(), compiler, &settings.state_dir(), stop.clone())
@@ -232,6 +234,7 @@ async fn furnish(
     let walls =
         walls::watch(Arc::clone(&host), ground.watched(), settings.functions(), settings.database.check_period());
     drop(tokio::spawn(stop.clone().run_until_cancelled_owned(walls)));
+    answers::start(&host, &clerk, ground.watched(), settings, &stop);
     let followed = vectors::follow(host.embeddings.clone(), clerk, ground.upkeep());
     drop(tokio::spawn(stop.clone().run_until_cancelled_owned(followed)));
     if settings.backup.every.is_some() {

@@ -175,6 +175,16 @@ impl Readable {
     pub fn contains(&self, schema: &str, table: &str) -> bool {
         self.allowed.get(schema).is_some_and(|names| names.contains(table))
     }
+
+    /// All of them.
+    pub fn tables(&self) -> &Tables {
+        &self.allowed
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(allowed: Tables) -> Self {
+        Self { allowed, _of: Arc::default() }
+    }
 }
 
 /// The rules and the directory they speak about: one immutable snapshot. Cheap to clone.

@@ -4,7 +4,9 @@
 //! statements over one scope until a deadline: a value, not a connection. Each statement passes the gate, borrows a
 //! connection of the login role its scope's shape belongs to, and is over in one round trip (`query/trip.rs`).
 
+mod admit;
 mod budget;
+mod cache;
 pub mod catalog;
 #[cfg(feature = "demolition")]
 pub mod demolition;
@@ -28,6 +30,7 @@ mod tries;
 mod trip;
 mod value;
 
+pub use cache::{Answers, BadAddress, Counted, Status as CacheStatus};
 pub use fault::{SqlCode, SqlError};
 pub use lane::{Logins, Target};
 pub use packed::{Batch, Packed, PackedData};
@@ -41,12 +44,12 @@ pub use value::{Kind, Value};
 use crate::policy::{Permit, Readable};
 use crate::traffic::Account;
 use arc_swap::ArcSwap;
-use gate::Gate;
+use gate::{Checked, Gate};
 use lane::Lane;
 use patience::Patience;
 use pool::Pool;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use straggler::Warden;
 use tally::{Begun, Tally};
@@ -118,6 +121,9 @@ struct Shared {
     /// The database has a hole in its walls: nothing is asked of it, and nothing it answers is handed on.
     refused: AtomicBool,
     warden: Warden,
+    /// Where the database is, for people and for keys of answers. No secret is in it.
+    address: String,
+    answers: OnceLock<Answers>,
     #[cfg(feature = "demolition")]
     lowered: demolition::Lowered,
 }
@@ -151,7 +157,9 @@ impl Database {
             patience: Arc::clone(&patience),
             _looks: looks.clone().drop_guard(),
             refused: AtomicBool::new(false),
+            address: lane::address(&target.config),
             warden: Warden::new(target.config),
+            answers: OnceLock::new(),
             #[cfg(feature = "demolition")]
             lowered: demolition::Lowered::default(),
         }));
@@ -176,6 +184,7 @@ impl Database {
             claims: self.0.signer.load().claims(permit),
             readable: permit.readable(self.0.gate.load().tables()),
             tally: Tally::default(),
+            asking: None,
             rows: bounds.rows.min(settings.rows),
             bytes: bounds.bytes.min(settings.answer_bytes),
             deadline: Instant::now() + bounds.time,
@@ -191,6 +200,10 @@ impl Database {
         #[cfg(feature = "demolition")]
         let refused = refused && !self.0.lowered.watch();
         self.0.refused.store(refused, Ordering::Release);
+        // What was read through the hole is not given again once it is mended.
+        if let Some(answers) = self.answers().filter(|_| refused) {
+            answers.forget();
+        }
     }
 
     /// Whether nothing is asked of it because its walls have a hole.
@@ -269,6 +282,8 @@ pub struct TenantTx {
     claims: Claims,
     readable: Arc<Readable>,
     tally: Tally,
+    /// None: its answers are never kept ones.
+    asking: Option<cache::Asking>,
     rows: u32,
     bytes: usize,
     deadline: Instant,
@@ -299,20 +314,20 @@ impl TenantTx {
         // is left: a task has its thread's, which is what the gate goes by.
         let begun = tokio::spawn(async move {
             let begun = transaction.begin(&statement, &parameters);
-            begun.map(|(fingerprint, begun)| (transaction, statement, parameters, fingerprint, begun))
+            begun.map(|(checked, begun)| (transaction, statement, parameters, checked, begun))
         });
         let begun = begun.await;
         async move {
-            let (transaction, statement, parameters, fingerprint, begun) = begun.map_err(SqlError::unavailable)??;
-            transaction.travel(statement, parameters, fingerprint, begun).await
+            let (transaction, statement, parameters, checked, begun) = begun.map_err(SqlError::unavailable)??;
+            transaction.answer(statement, parameters, checked, begun).await
         }
     }
 
     /// Let a statement through, or not; either way it is in the tally.
-    fn begin(&self, statement: &str, parameters: &[Value]) -> Result<(String, Begun), SqlError> {
-        let fingerprint = self.admit(statement, parameters).inspect_err(|refused| self.tally.refused(refused))?;
-        let begun = self.tally.begin(fingerprint.clone());
-        Ok((fingerprint, begun))
+    fn begin(&self, statement: &str, parameters: &[Value]) -> Result<(Checked, Begun), SqlError> {
+        let checked = self.admit(statement, parameters).inspect_err(|refused| self.tally.refused(refused))?;
+        let begun = self.tally.begin(checked.fingerprint.clone());
+        Ok((checked, begun))
     }
 
     /// Run a statement that was let through.
@@ -353,40 +368,5 @@ impl TenantTx {
     /// How long its statements may hold connections together, once they have held them for so long.
     pub fn overdrawn(&self) -> Option<Duration> {
         (self.tally.spent().0 >= self.database_time).then_some(self.database_time)
-    }
-
-    /// The statement's fingerprint, if it and its parameters may go to the database.
-    fn admit(&self, statement: &str, parameters: &[Value]) -> Result<String, SqlError> {
-        let settings = &self.database.0.settings;
-        let invalid = |message| Err(SqlError::new(SqlCode::Invalid, message));
-        if parameters.len() > gate::MAX_PARAMETERS as usize {
-            return invalid(format!(
-                "there are {} parameters; at most {} are taken",
-                parameters.len(),
-                gate::MAX_PARAMETERS
-            ));
-        }
-        if parameters.iter().map(Value::size).sum::<usize>() > settings.parameter_bytes {
-            return invalid(format!("the parameters have more than {} bytes together", settings.parameter_bytes));
-        }
-        let may_read = |schema: &str, relation: &str| self.readable.contains(schema, relation);
-        #[cfg(feature = "demolition")]
-        if self.database.0.lowered.gate() {
-            return Ok(String::new());
-        }
-        let checked = self.database.0.gate.load().check_as(statement, &may_read).map_err(SqlError::refused)?;
-        if checked.parameters as usize > parameters.len() {
-            let (uses, given) = (checked.parameters, parameters.len());
-            return invalid(format!("the statement uses ${uses}, but {given} parameters were given"));
-        }
-        let long =
-            |n: &&u32| parameters.get(**n as usize - 1).is_some_and(|value| value.size() > gate::MAX_QUERY_BYTES);
-        if let Some(n) = checked.short_parameters.iter().find(long) {
-            return invalid(format!(
-                "${n} is read as a text-search query and may have {} bytes at most",
-                gate::MAX_QUERY_BYTES
-            ));
-        }
-        Ok(checked.fingerprint)
     }
 }

@@ -33,19 +33,46 @@ pub use ticket_key::{
 /// admits no others. Names separated by white space; `#` starts a comment. See [`allowed_functions`].
 pub const ALLOWED_FUNCTIONS: &str = include_str!("../allow/functions.txt");
 
+/// Of these, the functions whose value follows from their arguments alone: what they made may be given again.
+const SETTLED_FUNCTIONS: &str = include_str!("../allow/settled.txt");
+
 /// The names in [`ALLOWED_FUNCTIONS`], in file order.
 pub fn allowed_functions() -> impl Iterator<Item = &'static str> {
-    ALLOWED_FUNCTIONS
-        .lines()
-        .map(|line| line.split_once('#').map_or(line, |(names, _)| names))
-        .flat_map(str::split_whitespace)
+    names(ALLOWED_FUNCTIONS)
+}
+
+/// The functions of `allow/settled.txt`, in file order: those that PostgreSQL calls immutable, then those it calls stable
+/// that were looked at one by one.
+pub fn settled_functions() -> impl Iterator<Item = &'static str> {
+    names(SETTLED_FUNCTIONS)
+}
+
+/// The second part of [`settled_functions`].
+pub fn reviewed_functions() -> impl Iterator<Item = &'static str> {
+    names(SETTLED_FUNCTIONS.split_once("# reviewed\n").map_or("", |(_, reviewed)| reviewed))
+}
+
+fn names(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.lines().map(|line| line.split_once('#').map_or(line, |(names, _)| names)).flat_map(str::split_whitespace)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use super::allowed_functions;
+    use super::{allowed_functions, reviewed_functions, settled_functions};
+
+    #[test]
+    fn what_is_settled_is_allowed_and_tells_no_time() {
+        let allowed: HashSet<_> = allowed_functions().collect();
+        let settled: Vec<_> = settled_functions().collect();
+        assert_eq!(settled.iter().collect::<HashSet<_>>().len(), settled.len(), "a name is listed twice");
+        assert!(settled.iter().all(|name| allowed.contains(name)));
+        assert!(reviewed_functions().count() > 10);
+        for name in ["now", "random", "age", "clock_timestamp", "date", "gen_random_uuid", "array_shuffle", "timetz"] {
+            assert!(allowed.contains(name) && !settled.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn the_list_allows_analysis_and_nothing_that_reaches_out() {

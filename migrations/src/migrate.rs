@@ -45,6 +45,7 @@ const CORE: Domain = Domain {
         ("V5__hello", include_str!("../core/V5__hello.sql")),
         ("V6__usage", include_str!("../core/V6__usage.sql")),
         ("V7__embeddings", include_str!("../core/V7__embeddings.sql")),
+        ("V8__changes", include_str!("../core/V8__changes.sql")),
         ("V9__usage_by_plugin", include_str!("../core/V9__usage_by_plugin.sql")),
     ],
 };

@@ -12,6 +12,7 @@ mod bare;
 #[path = "../../../tests/harness.rs"]
 #[expect(dead_code, unreachable_pub, reason = "shared with the suite, which uses the rest of it")]
 mod harness;
+mod keeping;
 mod load;
 mod neighbour;
 mod report;

@@ -94,6 +94,16 @@ impl Report {
             );
         }
         let _ = writeln!(out);
+        for size in [Size::Ten, Size::Thousand] {
+            let (asked, again) = (figures[&Subject::Call(size)], figures[&Subject::Again(size)]);
+            let rows = if size == Size::Ten { "10" } else { "1,000" };
+            let _ = writeln!(
+                out,
+                "{rows} rows again: {:.2} of the wall time of the call that asks, {:.2} of its host CPU",
+                again.wall / asked.wall,
+                again.cpu / asked.cpu
+            );
+        }
         for Aim { name, is, most, .. } in self.aims() {
             let verdict = if is < most { "met" } else { "missed" };
             let _ = writeln!(out, "aim: {name} under {most} us of host CPU: {is:.1}, {verdict}");

@@ -2,14 +2,14 @@
 
 use crate::bare::Bare;
 use crate::harness::{self, App};
+use crate::keeping::{keeping, kept, within_house};
 use crate::load::{self, Lap};
-use rowhouse::call::Request;
 use rowhouse::identity::Principal;
 use rowhouse::keys::Keys;
 use rowhouse::policy::{Permit, Scope};
 use rowhouse::query::Bounds;
 use rowhouse::query::gate::Gate;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) enum Subject {
     Whole(Size),
     /// The call without HTTP and the protocol.
     Call(Size),
+    /// The call without HTTP, asked before: its rows are kept.
+    Again(Size),
     /// The statement through the host's own door: gate, ticket, pool, one round trip.
     Path(Size),
     /// The statement by the bare driver, in the same transaction.
@@ -105,13 +107,15 @@ impl Size {
 
 impl Subject {
     /// In the order they are measured and shown.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Whole(Size::Ten),
         Self::Call(Size::Ten),
+        Self::Again(Size::Ten),
         Self::Path(Size::Ten),
         Self::Bare(Size::Ten),
         Self::Whole(Size::Thousand),
         Self::Call(Size::Thousand),
+        Self::Again(Size::Thousand),
         Self::Path(Size::Thousand),
         Self::Bare(Size::Thousand),
         Self::WholeNothing,
@@ -128,7 +132,7 @@ impl Subject {
     /// How many calls of the lightest kind one of these stands for, so that laps last about as long.
     pub(crate) fn weight(self) -> usize {
         match self {
-            Self::Whole(Size::Thousand) | Self::Call(Size::Thousand) => 10,
+            Self::Whole(Size::Thousand) | Self::Call(Size::Thousand) | Self::Again(Size::Thousand) => 10,
             Self::Path(Size::Thousand) | Self::Bare(Size::Thousand) => 10,
             Self::CallNothing(Language::Python) | Self::CallReading(Language::Python) => 10,
             _ => 1,
@@ -138,7 +142,9 @@ impl Subject {
     /// The bare driver doing the same, where there is such a thing.
     pub(crate) fn baseline(self) -> Option<Self> {
         match self {
-            Self::Whole(size) | Self::Call(size) | Self::Path(size) | Self::Bare(size) => Some(Self::Bare(size)),
+            Self::Whole(size) | Self::Call(size) | Self::Again(size) | Self::Path(size) | Self::Bare(size) => {
+                Some(Self::Bare(size))
+            }
             _ => None,
         }
     }
@@ -148,10 +154,12 @@ impl Subject {
         match self {
             Self::Whole(Size::Ten) => "whole_10",
             Self::Call(Size::Ten) => "call_10",
+            Self::Again(Size::Ten) => "again_10",
             Self::Path(Size::Ten) => "path_10",
             Self::Bare(Size::Ten) => "bare_10",
             Self::Whole(Size::Thousand) => "whole_1000",
             Self::Call(Size::Thousand) => "call_1000",
+            Self::Again(Size::Thousand) => "again_1000",
             Self::Path(Size::Thousand) => "path_1000",
             Self::Bare(Size::Thousand) => "bare_1000",
             Self::WholeNothing => "whole_nothing",
@@ -171,10 +179,12 @@ impl Subject {
         match self {
             Self::Whole(Size::Ten) => "whole call over HTTP, 10 rows",
             Self::Call(Size::Ten) => "call without HTTP, 10 rows",
+            Self::Again(Size::Ten) => "the same again, out of the cache",
             Self::Path(Size::Ten) => "context and query path, 10 rows",
             Self::Bare(Size::Ten) => "tokio-postgres alone, 10 rows",
             Self::Whole(Size::Thousand) => "whole call over HTTP, 1,000 rows",
             Self::Call(Size::Thousand) => "call without HTTP, 1,000 rows",
+            Self::Again(Size::Thousand) => "the same again, out of the cache",
             Self::Path(Size::Thousand) => "context and query path, 1,000 rows",
             Self::Bare(Size::Thousand) => "tokio-postgres alone, 1,000 rows",
             Self::WholeNothing => "over HTTP, a tool that does nothing",
@@ -193,6 +203,8 @@ impl Subject {
 /// Everything a lap needs, open.
 pub(crate) struct Bench {
     app: App,
+    /// Another house over the same rows, which keeps answers.
+    keeps: App,
     server: SocketAddr,
     who: Arc<Principal>,
     permit: Permit,
@@ -210,6 +222,7 @@ impl Bench {
             plan.settings.plugins.concurrent_calls = 64;
         })
         .await;
+        let keeps = keeping(shared).await;
         let server = app.url().trim_start_matches("http://").trim_end_matches("/mcp").parse().expect("an address");
         let who = app.principal(WHO);
         let permit = app.host.policy.current().permit(&who, "sales", QUERY, None).expect("a store manager may ask");
@@ -222,7 +235,7 @@ impl Bench {
         }
         let relations = app.host.catalog.load().relations();
         let gate = Arc::new(Gate::new(rowhouse_migrations::ALLOWED_FUNCTIONS, relations));
-        let bench = Self { app, server, who, permit, bare: bare.into(), gate };
+        let bench = Self { app, keeps, server, who, permit, bare: bare.into(), gate };
         bench.check().await;
         bench
     }
@@ -238,6 +251,7 @@ impl Bench {
 
     pub(crate) async fn close(self) {
         drop(self.bare);
+        self.keeps.stop().await;
         self.app.stop().await;
     }
 
@@ -253,6 +267,14 @@ impl Bench {
                 load::over_http(callers, calls, self.server, &self.request(tool, arguments)).await
             }
             Subject::Call(size) => self.calls(callers, calls, QUERY, json!({ "query": size.statement() })).await,
+            Subject::Again(size) => {
+                let before = kept(&self.keeps);
+                let arguments = json!({ "query": size.statement() });
+                let lap = within_house(&self.keeps, &self.who, callers, calls, QUERY, arguments).await;
+                // All but the first: the lap measures what it says.
+                assert!(kept(&self.keeps) - before + 1 >= (calls / callers * callers) as u64, "answers were kept");
+                lap
+            }
             Subject::CallNothing(language) => {
                 let (tool, arguments) = language.nothing();
                 self.calls(callers, calls, tool, arguments).await
@@ -313,20 +335,7 @@ impl Bench {
     }
 
     async fn calls(&self, callers: usize, calls: usize, tool: &'static str, arguments: Value) -> Lap {
-        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-        let (host, who, arguments) = (Arc::clone(&self.app.host), Arc::clone(&self.who), Arc::new(arguments));
-        load::within(callers, calls, move |_| {
-            let (host, who, arguments) = (Arc::clone(&host), Arc::clone(&who), Arc::clone(&arguments));
-            async move {
-                let arguments: Map<String, Value> = (*arguments).clone();
-                let (id, tool) = ("bench".to_owned(), tool.to_owned());
-                let (tenants, cancelled) = (None, CancellationToken::new());
-                let request = Request { id, tool, arguments, tenants, listener: None, cancelled };
-                let answer = host.call(&who, request).await.expect("an answer");
-                assert!(answer.structured.is_some());
-            }
-        })
-        .await
+        within_house(&self.app, &self.who, callers, calls, tool, arguments).await
     }
 
     /// A `tools/call` of the revision without sessions, as bytes.

@@ -86,6 +86,9 @@ pub struct Statement {
     /// Time at the database, in milliseconds.
     #[serde(rename = "ms", serialize_with = "ms")]
     pub took: Duration,
+    /// How old its rows were, in milliseconds, where they came out of the cache and not from the database.
+    #[serde(rename = "age_ms", serialize_with = "age", skip_serializing_if = "Option::is_none")]
+    pub age: Option<Duration>,
     /// `ok`, or the code of its failure.
     #[serde(serialize_with = "outcome")]
     pub outcome: Option<Code>,
@@ -206,6 +209,10 @@ pub(super) fn none(count: &u64) -> bool {
 /// Milliseconds to the microsecond.
 fn ms<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_micros() as f64 / 1_000.0)
+}
+
+fn age<S: Serializer>(age: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    ms(&age.unwrap_or_default(), to)
 }
 
 fn outcome<S: Serializer>(outcome: &Option<Code>, to: S) -> Result<S::Ok, S::Error> {

@@ -63,6 +63,14 @@ impl Drop for End {
     }
 }
 
+/// The same right, with answers that are kept, where the plugin may have them and what it makes of them says their age.
+pub(super) fn cached<T: Weighed>(transaction: TenantTx, plugin: &Loaded, permit: &Permit) -> TenantTx {
+    match plugin.cached && T::AGES {
+        true => transaction.cached_for(&plugin.digest, permit.scope()),
+        false => transaction,
+    }
+}
+
 /// The record of a call under way. Dropped before it is closed, it says that the caller left.
 pub(super) struct Record<'a> {
     audit: &'a Audit,
@@ -114,8 +122,12 @@ impl<'a> Record<'a> {
         self.place.draft(self.record.clone());
     }
 
-    /// The call is over.
-    pub(super) fn close<T: Weighed>(mut self, ran: &[Ran], outcome: &Result<T, CallError>) {
+    /// The call is over. What came of it, with the age of what was not read for it.
+    pub(super) fn close<T: Weighed>(mut self, ran: &[Ran], mut outcome: Result<T, CallError>) -> Result<T, CallError> {
+        let age = ran.iter().filter_map(|one| one.age).max();
+        if let (Some(age), Ok(found)) = (age, &mut outcome) {
+            found.aged(age);
+        }
         for one in ran {
             self.record.rows += one.rows;
             self.record.database += one.time;
@@ -123,6 +135,7 @@ impl<'a> Record<'a> {
                 fingerprint: Short::new(one.fingerprint.as_deref().unwrap_or_default()),
                 rows: one.rows,
                 took: one.time,
+                age: one.age,
                 outcome: one.failed.map(Code::from),
             });
             if one.failed == Some(SqlCode::Rejected) {
@@ -139,6 +152,7 @@ impl<'a> Record<'a> {
         self.record.duration = self.began.elapsed();
         self.end.tell(outcome.is_err(), self.record.answer_bytes);
         self.place.call(self.record);
+        outcome
     }
 }
 
@@ -150,7 +164,13 @@ pub fn now() -> i64 {
 
 /// What a call came to, as far as the record goes: how many bytes of it leave.
 pub(super) trait Weighed {
+    /// Whether it can say how old it is. What cannot is read anew each time.
+    const AGES: bool = false;
+
     fn bytes(&self) -> u64;
+
+    /// It is as old as this.
+    fn aged(&mut self, _: Duration) {}
 }
 
 impl Weighed for Part {
@@ -165,6 +185,12 @@ impl Weighed for Part {
 }
 
 impl Weighed for Answer {
+    const AGES: bool = true;
+
+    fn aged(&mut self, age: Duration) {
+        self.age = Some(age);
+    }
+
     fn bytes(&self) -> u64 {
         self.parts.iter().map(Weighed::bytes).sum()
     }
@@ -193,6 +219,14 @@ impl Weighed for Values {
 }
 
 impl<T: Weighed> Weighed for Ended<T> {
+    const AGES: bool = T::AGES;
+
+    fn aged(&mut self, age: Duration) {
+        if let Self::Done(done) = self {
+            done.aged(age);
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Done(done) => done.bytes(),

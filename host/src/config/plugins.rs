@@ -223,6 +223,9 @@ pub struct Grant {
     /// Tenants it is for, by name or id. Unset: all. A caller who names no tenant is narrowed to them; to whom none is
     /// left, its tools do not exist.
     pub tenants: Option<BTreeSet<String>>,
+    /// Whether answers of its statements may come out of the cache, where there is one (`cache.enabled`). True; false
+    /// for a plugin whose users must see each change at once.
+    pub cache: bool,
     /// Bounds of its calls that differ from `plugins.limits`, wider or narrower.
     pub limits: LimitsPart,
 }
@@ -248,6 +251,7 @@ impl Default for Grant {
             publishers: BTreeSet::new(),
             tables: None,
             tenants: None,
+            cache: true,
             limits: LimitsPart::default(),
         }
     }

@@ -65,6 +65,9 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
             tracing::error!(%error, "states of calls are sealed with the key before");
         }
         host.database.set_logins(&ground::logins(&keys));
+        if let Some(answers) = host.database.answers() {
+            answers.set_keys(&keys);
+        }
         clerk.set_password(&keys.password(rowhouse_migrations::CLERK_ROLE));
         host.identity.set_seeds(Seeds { current: &keys.issuer, previous: keys.issuer_previous.as_ref() });
         for name in before.map(|before| keys.replaced_since(&before)).into_iter().flatten() {

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// Where a failed call's code is found by programs; its text is for the model.
 pub(super) const ERROR_KEY: &str = "rowhouse/error";
 
+/// Where an answer says how old it is that was not read for the call, whole or in part.
+const CACHE_KEY: &str = "rowhouse/cache";
+
 /// Where the server says what it is. Required nowhere, asked of every result from 2026-07-28 on.
 const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -46,6 +49,10 @@ pub(super) fn answer(answer: Answer) -> CallToolResult {
     }
     let mut result = CallToolResult::success(content);
     result.structured_content = answer.structured;
+    if let Some(age) = answer.age {
+        let told = json!({ "ageMs": u64::try_from(age.as_millis()).unwrap_or(u64::MAX) });
+        result.meta.get_or_insert_default().insert(CACHE_KEY.to_owned(), told);
+    }
     result
 }
 
@@ -132,7 +139,7 @@ mod tests {
             Part::Resource { uri: "test://a".into(), mime_type: None, text: "t".into() },
         ];
         check(
-            answer(Answer { parts, structured: None }).content,
+            answer(Answer { parts, ..Answer::default() }).content,
             json!([
                 { "type": "text", "text": "hello" },
                 { "type": "image", "data": "AQI=", "mimeType": "image/png" },
@@ -144,7 +151,7 @@ mod tests {
 
     #[test]
     fn structure_alone_is_mirrored_as_text() {
-        let result = answer(Answer { parts: vec![], structured: Some(json!({ "n": 1 })) });
+        let result = answer(Answer { structured: Some(json!({ "n": 1 })), ..Answer::default() });
         check(&result.content, json!([{ "type": "text", "text": "{\"n\":1}" }]));
         check(&result.structured_content, json!({ "n": 1 }));
     }

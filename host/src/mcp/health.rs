@@ -36,8 +36,16 @@ impl Readiness {
 
 /// Everything that can be looked at, now, each with what is wrong with it and since when.
 pub(crate) async fn look(host: &Host) -> Vec<Component> {
-    let mut components =
-        vec![database(host).await, calls(host), embedding(host), plugins(host), usage(host), trail(host), backup(host)];
+    let mut components = vec![
+        database(host).await,
+        calls(host),
+        embedding(host),
+        plugins(host),
+        usage(host),
+        trail(host),
+        backup(host),
+        cache(host),
+    ];
     components.extend(machine(host).await);
     host.board.note(SystemTime::now(), &mut components);
     components
@@ -216,6 +224,24 @@ fn backup(host: &Host) -> Component {
             "backup.failed",
             "no backup could be made: the host's log says why; it is tried again",
         )
+}
+
+/// Answers that are kept. Without them calls are answered all the same, only later.
+fn cache(host: &Host) -> Component {
+    let Some(answers) = host.database.answers() else { return Component::new("cache", json!({ "enabled": false })) };
+    let found = answers.status();
+    let counts: Map<String, Value> =
+        found.counted.each().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
+    let facts = json!({
+        "enabled": true, "answers": found.answers, "bytes": found.bytes, "relations": found.told,
+        "changes": found.changes, "redis": found.shared, "counts": counts,
+    });
+    let mut component = Component::new("cache", facts);
+    if let Err(why) = found.standing {
+        component = component.with(true, Severity::Warning, "cache.off", format!("it keeps nothing: {why}"));
+    }
+    let alone = "Redis does not answer: each host keeps its own answers";
+    component.with(found.shared == Some(false), Severity::Warning, "cache.alone", alone)
 }
 
 /// What is read from files. A disk that hangs holds nobody up.

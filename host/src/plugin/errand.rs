@@ -274,7 +274,7 @@ fn answer(tool: &Tool, whose: &str, answer: tools::Answer, guest: &mut Guest<'_>
             let rows = guest.store.data_mut().take_rows(handle);
             let json = rows.map_err(|_| lie("answered with rows it does not hold"))?.to_json();
             let structured = serde_json::from_str(&json).map_err(CallError::internal)?;
-            Answer { parts: vec![Part::Text(json)], structured: Some(structured) }
+            Answer { parts: vec![Part::Text(json)], structured: Some(structured), age: None }
         }
         tools::Answer::Structured(answer) => {
             let most = guest.limits.json_depth;
@@ -289,10 +289,14 @@ fn answer(tool: &Tool, whose: &str, answer: tools::Answer, guest: &mut Guest<'_>
             }
             // With words of its own for models, the JSON comes beside them.
             aside = answer.text.as_ref().map_or(0, |_| answer.json.len());
-            Answer { parts: vec![Part::Text(answer.text.unwrap_or(answer.json))], structured: Some(structured) }
+            Answer {
+                parts: vec![Part::Text(answer.text.unwrap_or(answer.json))],
+                structured: Some(structured),
+                age: None,
+            }
         }
-        tools::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], structured: None },
-        tools::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), structured: None },
+        tools::Answer::Text(text) => Answer { parts: vec![Part::Text(text)], ..Answer::default() },
+        tools::Answer::Parts(parts) => Answer { parts: parts.into_iter().map(part).collect(), ..Answer::default() },
     };
     bounded(whose, answer.parts.iter(), aside, guest)?;
     match &answer.structured {

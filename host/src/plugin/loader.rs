@@ -60,6 +60,8 @@ pub struct Loaded {
     pub resources: Vec<Arc<Resource>>,
     pub(super) exports: Exports,
     pub(super) wasi: bool,
+    /// Whether answers of its statements may come out of the cache.
+    pub cached: bool,
     /// What its calls may use: all plugins' bounds, as they are now.
     terms: Arc<ArcSwap<Plugins>>,
     pub(super) usage: Usage,
@@ -230,6 +232,7 @@ impl Loader {
             resources: said.resources,
             exports,
             wasi: grant.wasi,
+            cached: grant.cache,
             terms: Arc::clone(&self.terms),
             usage: Usage::default(),
             conduct: Conduct::new(self.settings.probation, Arc::clone(&self.background)),

@@ -6,6 +6,7 @@ use super::text;
 use crate::error::{BoxError, CallError, Code};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bytes of a title: a line.
 const MAX_TITLE: usize = 200;
@@ -156,6 +157,8 @@ pub struct Answer {
     pub parts: Vec<Part>,
     /// For clients that read structure.
     pub structured: Option<Value>,
+    /// How old the oldest rows it was made of were, where any had been read before the call. None: all were read for it.
+    pub age: Option<Duration>,
 }
 
 /// One part of an answer.

@@ -92,7 +92,9 @@ pub async fn read(admin: &Client, schemas: &[String]) -> Result<Catalog, Error> 
     let columns: BTreeSet<&str> = tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str())).collect();
     let columns: Vec<&str> = columns.into_iter().collect();
     let found = admin.query(NAMES, &[&columns, &schemas]).await.map_err(Error::Catalog)?;
-    let names = Arc::new(names(&found).map_err(Error::Catalog)?);
+    let mut names = names(&found).map_err(Error::Catalog)?;
+    names.dated = dated(&tables);
+    let names = Arc::new(names);
     let mut catalog = Catalog { tables, search_path: schemas.to_vec(), names };
     catalog.add_keys(&keys).map_err(Error::Catalog)?;
     let path: Option<String> = path.map(|row| row.try_get(0)).transpose().map_err(Error::Catalog)?;
@@ -208,6 +210,17 @@ fn tables(columns: &[Row]) -> Result<Vec<Table>, tokio_postgres::Error> {
         }
     }
     Ok(tables)
+}
+
+/// Column names that mean a date or a time wherever they occur.
+fn dated(tables: &[Table]) -> BTreeSet<String> {
+    let all = || tables.iter().flat_map(|table| &table.columns);
+    let is = |column: &&ColumnInfo| {
+        let plain = column.data_type.split(['(', ' ']).next().unwrap_or_default();
+        matches!(plain, "date" | "timestamp" | "time") && !column.data_type.ends_with(']')
+    };
+    let other: BTreeSet<&str> = all().filter(|column| !is(column)).map(|column| column.name.as_str()).collect();
+    all().filter(is).map(|column| column.name.clone()).filter(|name| !other.contains(name.as_str())).collect()
 }
 
 fn names(rows: &[Row]) -> Result<Names, tokio_postgres::Error> {

@@ -17,6 +17,7 @@ mod leaves;
 mod refusal;
 mod rules;
 mod scope;
+mod settled;
 mod size;
 pub mod survey;
 mod syntax;
@@ -35,6 +36,7 @@ use serde::Serialize;
 
 pub use refusal::{Reason, Refusal};
 use refusal::{Stop, stop};
+pub(super) use settled::tells_the_time;
 use visit::Through;
 use walker::Walker;
 
@@ -91,10 +93,12 @@ pub struct Names {
     pub callable: BTreeSet<String>,
     /// The enums of readable schemas, by schema.
     pub enums: BTreeMap<String, BTreeSet<String>>,
+    /// Columns that are a date or a time in every readable relation that has one of the name.
+    pub dated: BTreeSet<String>,
 }
 
 /// What the gate learnt about a statement it lets through.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Relations the statement reads, as `schema.relation`. Common table expressions are not among them.
     pub relations: BTreeSet<String>,
@@ -104,6 +108,8 @@ pub struct Checked {
     pub parameters: u32,
     /// Parameters that are read as a text-search query, which [`MAX_QUERY_BYTES`] bounds.
     pub short_parameters: BTreeSet<u32>,
+    /// Whether the answer follows from the text, the parameters and the rows alone. False where nobody asked.
+    pub settled: bool,
 }
 
 impl Gate {
@@ -157,10 +163,24 @@ impl Gate {
     ///
     /// As [`Gate::check`].
     pub fn check_as(&self, sql: &str, may_read: MayRead<'_>) -> Result<Checked, Refusal> {
-        self.examine(sql, may_read).map_err(|stop| stop.into_refusal(sql))
+        self.examine(sql, may_read, false).map_err(|stop| stop.into_refusal(sql))
     }
 
-    fn examine(&self, sql: &str, may_read: MayRead<'_>) -> Result<Checked, Stop> {
+    /// [`Gate::check_as`], and whether the answer may be given again ([`Checked::settled`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::check`].
+    pub fn check_settled(&self, sql: &str, may_read: MayRead<'_>) -> Result<Checked, Refusal> {
+        self.examine(sql, may_read, true).map_err(|stop| stop.into_refusal(sql))
+    }
+
+    /// Whether what a view shows follows from the rows it reads alone; `sql` is its definition.
+    pub fn settles_view(&self, sql: &str) -> bool {
+        pg_query::parse(sql, 0).is_ok_and(|read| settled::look(self, &read.protobuf, false))
+    }
+
+    fn examine(&self, sql: &str, may_read: MayRead<'_>, settle: bool) -> Result<Checked, Stop> {
         if sql.len() > MAX_SQL_BYTES {
             let (is, most) = (sql.len(), MAX_SQL_BYTES);
             return stop(Reason::Size, format!("the statement has {is} bytes; at most {most} are read: shorten it"));
@@ -173,7 +193,8 @@ impl Gate {
         // Of the options, these make the fingerprint follow the relations read, not the aliases they were given.
         let options = FingerprintOptions::RANGEVAR_PG17_COMPAT | FingerprintOptions::FULL_RELNAME;
         let fingerprint = pg_query::fingerprint(sql, 0, options).map_err(|error| syntax::explain(sql, error))?.hex;
-        Ok(Checked { fingerprint, ..checked })
+        let settled = settle && settled::look(self, &tree, true);
+        Ok(Checked { fingerprint, settled, ..checked })
     }
 
     fn walk(&self, tree: &ParseResult, may_read: MayRead<'_>) -> Result<Checked, Stop> {

@@ -286,6 +286,12 @@ fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace(' ', "\\ ")
 }
 
+/// Where this is, without who logs in: hosts, ports and database.
+pub(super) fn address(config: &Config) -> String {
+    let (hosts, ports) = (config.get_hosts(), config.get_ports());
+    format!("{hosts:?} {ports:?} {:?}", config.get_dbname())
+}
+
 /// The backend's process id and the version of the schema, of a session that can do no more than it should.
 fn greeting(messages: &[SimpleQueryMessage]) -> Result<(i32, i32), BoxError> {
     let row = messages.iter().find_map(|message| match message {

@@ -1,8 +1,9 @@
 //! Rows that stay in the host.
 //!
-//! Cells are kept as PostgreSQL sent them, as text inside the buffers they arrived in; each way out reads them from
-//! there. [`Rows`] never changes: whoever pages through it keeps its own place.
+//! Cells are kept as PostgreSQL sent them, as text inside the buffers they arrived in, or in one text where they were read
+//! before (`query/cache`); each way out reads them from there. [`Rows`] never changes: whoever pages through it keeps its own place.
 
+use super::cache::Kept;
 use super::decode;
 use super::json;
 use super::packed::{self, Batch};
@@ -25,17 +26,36 @@ pub struct Column {
 /// The rows a statement gave.
 pub struct Rows {
     columns: Arc<[Column]>,
-    rows: Vec<SimpleQueryRow>,
+    cells: Cells,
     truncated: bool,
     bytes: usize,
     fingerprint: String,
 }
 
+/// Where cells are.
+enum Cells {
+    /// In the messages they came in.
+    Sent(Vec<SimpleQueryRow>),
+    /// With others who asked the same.
+    Kept(Arc<Kept>),
+}
+
 impl Rows {
     pub(super) fn new(columns: Vec<Column>, rows: Vec<SimpleQueryRow>, truncated: bool, fingerprint: String) -> Self {
-        let mut all = Self { columns: columns.into(), rows, truncated, bytes: 0, fingerprint };
-        all.bytes = (0..all.len()).flat_map(|row| all.row(row)).flatten().map(str::len).sum();
-        all
+        let cells = Cells::Sent(rows);
+        Self { columns: columns.into(), cells, truncated, bytes: 0, fingerprint }.weighed()
+    }
+
+    /// Rows that were read before.
+    pub(super) fn kept(kept: Arc<Kept>) -> Self {
+        let (columns, truncated, fingerprint) =
+            (Arc::clone(kept.columns()), kept.truncated(), kept.fingerprint().to_owned());
+        Self { columns, cells: Cells::Kept(kept), truncated, bytes: 0, fingerprint }.weighed()
+    }
+
+    fn weighed(mut self) -> Self {
+        self.bytes = (0..self.len()).flat_map(|row| self.row(row)).flatten().map(str::len).sum();
+        self
     }
 
     /// The columns, left to right.
@@ -45,12 +65,15 @@ impl Rows {
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        match &self.cells {
+            Cells::Sent(rows) => rows.len(),
+            Cells::Kept(kept) => kept.len(),
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Whether the statement had more rows than were kept.
@@ -70,8 +93,11 @@ impl Rows {
 
     /// The text of a cell. `None`: null, or no such cell.
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
-        // The connection speaks UTF-8; a text that is not could only come from a broken server and reads as null.
-        self.rows.get(row)?.try_get(column).ok().flatten()
+        match &self.cells {
+            // The connection speaks UTF-8; a text that is not could only come from a broken server and reads as null.
+            Cells::Sent(rows) => rows.get(row)?.try_get(column).ok().flatten(),
+            Cells::Kept(kept) => kept.cell(row, column),
+        }
     }
 
     /// At most `max` rows from the row numbered `from` on, as values. Empty at the end.

@@ -22,6 +22,8 @@ pub struct Ran {
     pub failed: Option<SqlCode>,
     /// The gate's rule it broke, where it broke one.
     pub rule: Option<Reason>,
+    /// How old its rows were, where they had been read before it was asked. None: they were read for it.
+    pub age: Option<Duration>,
 }
 
 /// The statements of one call, in the order they began. As many as a call may start.
@@ -64,7 +66,7 @@ impl Tally {
     }
 
     fn push(&self, fingerprint: Option<String>, failed: SqlCode, rule: Option<Reason>) -> usize {
-        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed), rule };
+        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed), rule, age: None };
         let mut entries = self.lock();
         entries.push(Entry { ran, since: None });
         entries.len() - 1
@@ -102,6 +104,14 @@ impl Begun {
                 (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
             }
             Err(error) => (entry.ran.failed, entry.ran.rule) = (Some(error.code), error.rule),
+        });
+    }
+
+    /// It was answered with rows that were there already.
+    pub(super) fn found(self, rows: &Rows, age: Duration) {
+        self.tally.change(self.index, |entry| {
+            (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
+            entry.ran.age = Some(age);
         });
     }
 }

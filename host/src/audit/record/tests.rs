@@ -11,7 +11,15 @@ fn call() -> CallRecord {
         fingerprint: "0123456789abcdef".into(),
         rows: 3,
         took: Duration::from_micros(1_250),
+        age: None,
         outcome: Some(Code::QueryTimeout),
+    });
+    statements.push(Statement {
+        fingerprint: "0123456789abcdef".into(),
+        rows: 3,
+        took: Duration::ZERO,
+        age: Some(Duration::from_micros(2_500)),
+        outcome: None,
     });
     CallRecord {
         request: "r1".into(),
@@ -45,7 +53,10 @@ fn a_call_is_written_field_by_field() {
             "request": "r1", "issuer": "https://id.example", "subject": "ann", "roles": ["clerk"],
             "scope": "one:00000000-0000-0000-0000-000000000001",
             "plugin": "sales", "plugin_version": "1.0.0", "digest": "d", "tool": "top", "arguments": {},
-            "statements": [{ "fingerprint": "0123456789abcdef", "rows": 3, "ms": 1.25, "outcome": "QUERY_TIMEOUT" }],
+            "statements": [
+                { "fingerprint": "0123456789abcdef", "rows": 3, "ms": 1.25, "outcome": "QUERY_TIMEOUT" },
+                { "fingerprint": "0123456789abcdef", "rows": 3, "ms": 0.0, "age_ms": 2.5, "outcome": "ok" },
+            ],
             "rows": 3, "answer_bytes": 120, "database_ms": 2.0, "duration_ms": 5.0, "outcome": "ok",
         })
     );
@@ -171,7 +182,13 @@ fn the_largest_record_is_bounded() {
     let long = || Short::from("\u{1}".repeat(100_000));
     let mut statements = Statements::default();
     for _ in 0..1_000 {
-        statements.push(Statement { fingerprint: long(), rows: u64::MAX, took: Duration::MAX, outcome: None });
+        statements.push(Statement {
+            fingerprint: long(),
+            rows: u64::MAX,
+            took: Duration::MAX,
+            age: Some(Duration::MAX),
+            outcome: None,
+        });
     }
     let arguments =
         (0..64).map(|n| (format!("{n:02}{}", "\u{1}".repeat(62)), json!(format!("hmac:{}", "0".repeat(32)))));

@@ -6,6 +6,7 @@ mod analytics;
 mod limits;
 mod refused;
 mod relations;
+mod settled;
 mod slots;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ fn gate() -> Gate {
             fields: names("store_name total"),
             callable: names("steal count"),
             enums: BTreeMap::from([("retail".to_owned(), names("status"))]),
+            dated: names("order_date paid_at value"),
         })
         .with_functions(&["retail.digest".to_owned()])
 }

@@ -105,7 +105,7 @@ impl<'g> Walker<'g> {
             self.relations.insert(relation);
         }
         let Self { relations, parameters, short_parameters, .. } = self;
-        Ok(Checked { relations, parameters, short_parameters, fingerprint: String::new() })
+        Ok(Checked { relations, parameters, short_parameters, ..Checked::default() })
     }
 
     pub(super) fn draft(&mut self) -> &mut Draft {
