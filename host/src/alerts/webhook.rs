@@ -88,7 +88,10 @@ impl Webhook {
                 let value = HeaderValue::from_str(value.expose_secret());
                 let mut value = value.map_err(|_| unusable("secret cannot be the value of a header"))?;
                 value.set_sensitive(true);
-                let name = settings.header.parse().map_err(|_| unusable("header is not the name of a header"))?;
+                let name = settings
+                    .header
+                    .parse::<HeaderName>()
+                    .map_err(|_| unusable("header is not the name of a header"))?;
                 Some((name, value))
             }
         };

@@ -1,6 +1,6 @@
 //! What only several looks show: how calls ended lately, and whether the trail moves.
 
-use super::{Component, Severity};
+use super::Component;
 use crate::config::Bounds;
 use crate::error::{Blame, Code};
 use crate::plugin::{Account, Accounts};
@@ -95,6 +95,7 @@ impl Moves {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Severity;
     use super::*;
 
     fn account(digest: &str, calls: u64, failed: &[(Code, u64)]) -> Account {
