@@ -28,11 +28,15 @@ struct Running {
 
 impl Running {
     fn start(mut command: Command, meter: Option<Arc<Meter>>) -> Result<Self, Error> {
-        let name = command.get_program().to_string_lossy().into_owned();
-        let name = name.rsplit('/').next().unwrap_or_default().to_owned();
+        let path = command.get_program().to_string_lossy().into_owned();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         command.stderr(Stdio::piped());
         worker::tie(&mut command);
-        let mut child = command.spawn().map_err(Error::io(format!("run {name}")))?;
+        let absent = || format!("{path} is not there: name a PostgreSQL that has {name} in ROWHOUSE_PG_BIN_DIR");
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::Tools(absent()),
+            _ => Error::io(format!("run {name}"))(error),
+        })?;
         let ears = child.stderr.take().map(|stderr| thread::spawn(move || listen(stderr, meter.as_deref())));
         Ok(Self { name, child, ears })
     }
@@ -280,6 +284,8 @@ mod tests {
         receive(shell("test \"$(cat)\" = abc"), &mut from).unwrap();
         let failed = receive(shell("echo full >&2; exit 2"), &mut io::repeat(1).take(10 << 20)).unwrap_err();
         assert_eq!(failed.to_string(), "sh failed (exit status: 2): full");
+        let absent = run(Command::new("/nowhere/pg_combinebackup")).unwrap_err().to_string();
+        assert!(absent.contains("/nowhere/pg_combinebackup") && absent.contains("ROWHOUSE_PG_BIN_DIR"), "{absent}");
     }
 
     /// A place that is full.
