@@ -12,9 +12,13 @@ use std::path::Path;
 
 const MANUAL: &str = "docs/plugins.md";
 
+/// The manual of operators.
+const OPERATIONS: &str = "docs/operations.md";
+
 /// Texts whose links are held.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     MANUAL,
+    OPERATIONS,
     "README.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
@@ -127,7 +131,7 @@ fn commands_are_there() {
     );
     assert_eq!(unknown("rowhouse plugin sign --unsafe x.wasm").as_deref(), Some("`sign` has no --unsafe"));
     assert_eq!(unknown("rowhouse plugin list --plugins . --json   # --no-such"), None);
-    for path in [MANUAL, "README.md"] {
+    for path in [MANUAL, OPERATIONS, "README.md"] {
         let commands = commands(&read(path));
         assert!(commands.len() > 5, "{path}: {commands:?}");
         let wrong: Vec<_> = commands.iter().filter_map(|line| Some((line, unknown(line)?))).collect();

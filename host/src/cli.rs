@@ -1,5 +1,6 @@
 //! The commands, and what they say while they work.
 
+mod admin;
 mod api_key;
 mod audit;
 mod banner;
@@ -13,7 +14,9 @@ mod plugin;
 mod policy;
 mod progress;
 mod run;
+mod slow;
 mod token;
+mod top;
 mod trail;
 
 pub use run::run;
@@ -58,7 +61,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, env = "ROWHOUSE_LOG", default_value = "warn", value_name = "FILTER")]
     pub(crate) log: String,
     /// Log as JSON lines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "ROWHOUSE_LOG_JSON")]
     pub(crate) log_json: bool,
 }
 
@@ -128,6 +131,11 @@ pub(crate) enum Command {
     /// For container engines and service managers. It asks `/health/ready` where `http.listen` says.
     #[command(after_help = "Example:  rowhouse health")]
     Health,
+    /// What a host is doing: calls, times, failures, places, slow statements. `q` leaves.
+    ///
+    /// It asks the host at its admin socket (`http.admin`).
+    #[command(after_help = "Example:  rowhouse top --once")]
+    Top(top::Top),
     /// The host's keys: list them, replace them.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -179,6 +187,15 @@ pub(crate) enum DbCommand {
         /// How much data: 1 is 50,000 customers and 200,000 orders.
         #[arg(long, default_value_t = 1.0)]
         scale: f64,
+    },
+    /// Statements that were slow (`telemetry.slow_ms`), as the host that runs remembers them, the costliest first.
+    ///
+    /// It asks the host at its admin socket (`http.admin`). Texts are without their values.
+    #[command(after_help = "Example:  rowhouse db slow --json")]
+    Slow {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Check roles, policies and grants; say what to run to mend each. Exit code 1 when something must be mended.
     Check {

@@ -17,6 +17,7 @@ mod production;
 mod registries;
 mod secret;
 mod sources;
+mod telemetry;
 mod traffic;
 
 pub use audit::Audit;
@@ -34,6 +35,7 @@ pub use production::{Gap, Profile};
 pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use sources::{Problem, Shown, Sources};
+pub use telemetry::{Otlp, Telemetry};
 pub use traffic::{Quota, Rate, Traffic};
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,8 @@ pub struct Settings {
     pub audit: Audit,
     /// The models that make vectors of texts.
     pub embedding: Embedding,
+    /// What the host tells of itself: metrics, traces, slow statements.
+    pub telemetry: Telemetry,
     /// What the doctor may leave aside.
     pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
@@ -92,6 +96,7 @@ impl Settings {
         found.extend(self.database.fault());
         found.extend(self.database.pool.fault().map(|what| format!("database.pool: {what}")));
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));
+        found.extend(self.telemetry.faults());
         found
     }
 

@@ -25,6 +25,7 @@ pub use refusal::Refusal;
 use crate::clerk::Clerk;
 use crate::config;
 use crate::error::BoxError;
+use crate::telemetry;
 use bucket::Empty;
 use clock::Time;
 use ledger::{Amounts, Key, Ledger, Stopped};
@@ -236,6 +237,14 @@ impl Traffic {
     /// Calls that run right now.
     pub fn running(&self) -> usize {
         self.inner.queue.running()
+    }
+
+    /// The queue before the places of calls, as it stands.
+    pub fn standing(&self) -> telemetry::Queue {
+        let (queue, shape) = (&self.inner.queue, self.inner.shape);
+        let number = |n| u64::try_from(n).unwrap_or(u64::MAX);
+        let (running, waiting) = (number(queue.running()), number(queue.waiting()));
+        telemetry::Queue { running, most: number(shape.places), waiting, most_waiting: number(shape.waiting) }
     }
 
     /// Stop, and write what is unwritten: after the last call has ended.

@@ -3,12 +3,14 @@
 use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
 use super::{
-    Cli, Command, Common, DbCommand, api_key, audit, banner, config, doctor, health, keys, manager, policy, token,
+    Cli, Command, Common, DbCommand, api_key, audit, banner, config, doctor, health, keys, manager, policy, slow,
+    token, top,
 };
 use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
 use crate::query::gate::STACK_BYTES;
+use crate::telemetry::{log, trace};
 use crate::{distribution, mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
@@ -49,9 +51,24 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
+    let read = settings(&cli.common);
+    let serves = matches!(cli.command, Command::Demo { .. } | Command::Serve { .. } | Command::Stdio { .. });
+    // What is wrong with the settings is told below.
+    let tracing = match read.as_ref().ok().filter(|_| serves) {
+        Some(settings) => trace::start(&settings.telemetry.otlp).context("[telemetry]")?,
+        None => None,
+    };
     let more = if let Command::Plugin(command) = &cli.command { command.log() } else { None };
-    log(&cli.common, more)?;
-    let mut settings = match settings(&cli.common) {
+    start_log(&cli.common, more, tracing.as_ref())?;
+    let done = work(cli, read).await;
+    if let Some(tracing) = tracing {
+        tracing.close().await;
+    }
+    done
+}
+
+async fn work(cli: Cli, read: Result<Settings>) -> Result<ExitCode> {
+    let mut settings = match read {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
         // What is wrong is what it is asked for.
         Err(_) if matches!(cli.command, Command::Config(_)) => Settings::default(),
@@ -102,7 +119,10 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
         Command::Embed(command) => {
             on_ground(&settings, async |ground| embed::run(command, &settings, ground).await).await
         }
+        // Asks the host that runs, not its database.
+        Command::Db(DbCommand::Slow { json }) => slow::run(&settings, json).await,
         Command::Db(command) => db(&settings, command).await,
+        Command::Top(how) => top::run(&settings, how).await,
         Command::Config(command) => {
             let read = self::settings(&cli.common).ok();
             config::run(command, &sources(&cli.common), read.as_ref())
@@ -176,21 +196,13 @@ fn holds_password(url: &str) -> bool {
 }
 
 /// Log as the command line says; `more` are directives of the command itself.
-fn log(common: &Common, more: Option<&str>) -> Result<()> {
+fn start_log(common: &Common, more: Option<&str>, tracing: Option<&trace::Tracing>) -> Result<()> {
     // The driver would log statements, the protocol library would log each refused call a second time, and the
     // migration runner says what the host says anyway.
     let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
     let quiet = more.map_or(quiet.clone(), |more| format!("{quiet},{more}"));
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("{},{quiet}", common.log))
-        .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))?;
-    // Standard output belongs to the protocol (stdio) or to the answer (--json).
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if common.log_json {
-        log.json().init()
-    } else {
-        log.init()
-    }
-    Ok(())
+    log::start(&format!("{},{quiet}", common.log), common.log_json, tracing)
+        .with_context(|| format!("--log {:?} is not a filter; try `info` or `rowhouse=debug,warn`", common.log))
 }
 
 /// Take the port, and put the one that was given in place of a 0 in the settings.
@@ -268,6 +280,19 @@ async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<ExitCode> {
+    let metrics = match settings.telemetry.metrics {
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.with_context(|| format!("telemetry.metrics: {address}: is another server there?"))?)
+        }
+        None => None,
+    };
+    let metrics = async {
+        match metrics {
+            Some(listener) => mcp::metrics::run(listener, Arc::clone(&house.host), shutdown.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
     manager::ready();
     let admin = match &settings.http.admin {
         Some(path) => Some(mcp::admin::listen(path).with_context(|| format!("http.admin: {}", path.display()))?),
@@ -284,6 +309,7 @@ async fn serve(
         served = served => served.context("serve"),
         // It ends with the other one, or it broke.
         Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
+        Err(broke) = metrics => Err(broke).context("serve the metrics"),
         gone = house.ground().ended() => Err(gone),
     };
     manager::stopping();
@@ -361,6 +387,7 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         DbCommand::Check { json } => doctor::database(&ground, settings, json).await?,
+        DbCommand::Slow { .. } => ExitCode::SUCCESS,
     };
     ground.leave().await?;
     Ok(code)

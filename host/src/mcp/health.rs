@@ -67,6 +67,8 @@ async fn database(host: &Host) -> Value {
         "schema": ready.as_ref().ok().map(|ready| ready.schema_version),
         "statements": { "running": pool.in_use, "most": pool.max },
         "connections": lanes.collect::<Vec<_>>(),
+        "waiting": pool.waiting,
+        "slow_statements": host.telemetry.slows(),
     })
 }
 

@@ -15,6 +15,7 @@ use super::{text, wasi};
 use crate::config::{Grant, Limits, LimitsPart, Plugins};
 use crate::error::BoxError;
 use crate::policy::Permit;
+use crate::telemetry::Offers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,6 +94,18 @@ impl Loaded {
     }
 }
 
+/// What callers may be told apart by in metrics.
+impl Offers for Loaded {
+    fn plugin(&self) -> &str {
+        &self.name
+    }
+
+    fn offers(&self, item: &str) -> bool {
+        // Tools first: they are nearly all there is, and need no text made of them.
+        self.tools.iter().any(|tool| tool.name == item) || self.items().any(|it| it == item)
+    }
+}
+
 /// Why a component was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("plugin `{plugin}` refused at {step}: {reason}")]
@@ -105,6 +118,17 @@ pub struct Refused {
     pub reason: String,
     /// SHA-256 of its bytes, empty where they were not read: the same bytes are not proved twice.
     pub digest: String,
+}
+
+/// It serves nothing, but its file has a name.
+impl Offers for Refused {
+    fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    fn offers(&self, _item: &str) -> bool {
+        false
+    }
 }
 
 /// Turns files into [`Loaded`] plugins.

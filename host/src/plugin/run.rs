@@ -10,10 +10,12 @@ use super::text;
 use super::usage::Used;
 use crate::config::Limits;
 use crate::error::{CallError, Code};
+use crate::telemetry;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -112,11 +114,12 @@ impl Loaded {
     ) -> Result<E::Outcome, CallError> {
         let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
         let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
-        let mut task = tokio::spawn(async move {
+        let guest = async move {
             let outcome = plugin.send(&errand, facts, order).await;
             drop(held);
             outcome
-        });
+        };
+        let mut task = tokio::spawn(guest.in_current_span());
         let abort = task.abort_handle();
         let _left = StopWhenLeft(Arc::clone(&stop));
         let outcome = tokio::select! {
@@ -146,7 +149,7 @@ impl Loaded {
 
     async fn send<E: Errand>(&self, errand: &E, facts: CallFacts, stop: Arc<Stop>) -> Result<E::Outcome, CallError> {
         let (request, began) = (facts.request.clone(), Instant::now());
-        let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
+        let (limits, transaction, told) = (facts.limits.clone(), Arc::clone(&facts.transaction), facts.told.clone());
         let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
         let begun = self.exports.pre().instantiate_async(&mut store).await;
@@ -196,6 +199,11 @@ impl Loaded {
             log_bytes: state.meter.log_bytes as u64,
         };
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
+        if let Some((telemetry, item)) = &told {
+            let (memory, cpu_ms, host_calls, lines_dropped) =
+                (used.memory, used.cpu_ms, used.host_calls, state.meter.log_dropped);
+            telemetry.guest(item, &telemetry::Guest { memory, cpu_ms, fuel, host_calls, lines_dropped });
+        }
         outcome
     }
 

@@ -30,6 +30,8 @@ pub struct Status {
     pub max: u32,
     /// Statements that run now.
     pub in_use: u32,
+    /// Statements that wait for a connection.
+    pub waiting: u32,
     /// One for each login role.
     pub lanes: Vec<LaneStatus>,
 }
@@ -174,7 +176,8 @@ impl Pool {
 
     pub(super) fn status(&self) -> Status {
         let lanes = self.lanes.load();
-        let in_use = u32::try_from(self.queue.running()).unwrap_or(u32::MAX);
+        let number = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        let (in_use, waiting) = (number(self.queue.running()), number(self.queue.waiting()));
         let lanes = lanes.iter().flat_map(|lanes| lanes.iter()).map(|l| {
             let state = l.pool.state();
             let counts = state.statistics;
@@ -186,7 +189,7 @@ impl Pool {
                 broken: counts.connections_closed_broken + counts.connections_closed_invalid,
             }
         });
-        Status { max: self.most, in_use, lanes: lanes.collect() }
+        Status { max: self.most, in_use, waiting, lanes: lanes.collect() }
     }
 
     /// New connections log in with these.

@@ -173,6 +173,11 @@ impl Queue {
         self.shape.places - self.lock().free
     }
 
+    /// Who waits for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
