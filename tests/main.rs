@@ -27,6 +27,7 @@ mod author; // From nothing to a tool that answers, as somebody with a shell doe
 mod swap; // Plugins that come, change and go.
 mod signing; // Who made what is served.
 mod registry; // Plugins that come from a registry and go to one.
+mod telemetry; // What a host tells of itself, and what it never tells.
 mod errors; // No private text on the wire or in the log.
 mod names; // What a database's own names may be taken for.
 mod migrations; // Migrations onto data that is there; a table of an operator's own.

@@ -12,9 +12,13 @@ use std::path::Path;
 
 const MANUAL: &str = "docs/plugins.md";
 
+/// The manual of operators.
+const OPERATIONS: &str = "docs/operations.md";
+
 /// Texts whose links are held.
-const TEXTS: [&str; 13] = [
+const TEXTS: [&str; 14] = [
     MANUAL,
+    OPERATIONS,
     "docs/backups.md",
     "docs/usage.md",
     "docs/health.md",
@@ -131,7 +135,7 @@ fn commands_are_there() {
     );
     assert_eq!(unknown("rowhouse plugin sign --unsafe x.wasm").as_deref(), Some("`sign` has no --unsafe"));
     assert_eq!(unknown("rowhouse plugin list --plugins . --json   # --no-such"), None);
-    for path in [MANUAL, "README.md", "docs/backups.md", "docs/usage.md", "docs/health.md"] {
+    for path in [MANUAL, OPERATIONS, "README.md", "docs/backups.md", "docs/usage.md", "docs/health.md"] {
         let commands = commands(&read(path));
         assert!(commands.len() > 3, "{path}: {commands:?}");
         let wrong: Vec<_> = commands.iter().filter_map(|line| Some((line, unknown(line)?))).collect();

@@ -1,13 +1,16 @@
 //! The street: what happens between a request and its answer, in order.
 
 mod record;
+mod rights;
 mod seal;
+mod standing;
 mod turn;
+mod watched;
 
 pub use record::now;
 pub use seal::Seal;
 
-use crate::audit::{Audit, Event, List, Short, Who};
+use crate::audit::Audit;
 use crate::backup::Standing;
 use crate::config::Limits;
 use crate::embedding::Embeddings;
@@ -18,10 +21,11 @@ use crate::plugin::{
     Answer, Call, CallFacts, Complete, Completed, Content, Ended, Errand, Fill, Filled, Listener, Loaded, Prompt, Read,
     Registry, Resource, Stop, Tool, Values, Vectors,
 };
-use crate::policy::{Denied, Keeper, PROMPT, Permit, RESOURCE, kind};
+use crate::policy::{Keeper, PROMPT, RESOURCE};
 use crate::query::catalog::Catalog;
 use crate::query::{Bounds, Database};
-use crate::traffic::{Charge, Pass, Traffic};
+use crate::telemetry::{Phase, Telemetry};
+use crate::traffic::Traffic;
 use arc_swap::ArcSwap;
 use record::{Held, Record, Weighed, cached};
 use serde_json::{Map, Value};
@@ -29,8 +33,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use turn::Turn;
 use uuid::Uuid;
+use watched::Watch;
 
 /// Everything a call needs. One for the whole process.
 pub struct Host {
@@ -56,6 +62,8 @@ pub struct Host {
     pub backups: Arc<Standing>,
     /// How it is doing.
     pub board: Arc<Board>,
+    /// What is told of calls.
+    pub telemetry: Telemetry,
 }
 
 /// One call, as the transport understood it.
@@ -119,7 +127,7 @@ impl Host {
     ) -> Result<Ended<Answer>, CallError> {
         let (policy, published) = (self.policy.current(), self.plugins.published());
         let found = published.find_for(&request.tool, who, &policy).cloned();
-        let (plugin, tool) = found.ok_or_else(|| self.absent(who, &request, ""))?;
+        let (plugin, tool) = found.ok_or_else(|| self.missing(who, &request, ""))?;
         let mut turn = Turn::of(who, &plugin, tool.name.clone(), request.tenants.clone());
         let errand = |given: Given<'_>| {
             tool.check_arguments(&given.arguments)?;
@@ -145,7 +153,7 @@ impl Host {
         let (policy, published) = (self.policy.current(), self.plugins.published());
         let found = published.prompt_for(&request.tool, who, &policy);
         let found = found.map(|(plugin, prompt)| (Arc::clone(plugin), Arc::clone(prompt)));
-        let (plugin, prompt) = found.ok_or_else(|| self.absent(who, &request, PROMPT))?;
+        let (plugin, prompt) = found.ok_or_else(|| self.missing(who, &request, PROMPT))?;
         let mut turn = Turn::of(who, &plugin, prompt.item(), request.tenants.clone());
         let errand = |given: Given<'_>| {
             let arguments = prompt.take(&given.arguments)?;
@@ -166,7 +174,7 @@ impl Host {
         let uri = request.tool.clone();
         let found = published.resource_for(&uri, who, &policy);
         let found = found.map(|(plugin, resource)| (Arc::clone(plugin), Arc::clone(resource)));
-        let (plugin, resource) = found.ok_or_else(|| self.absent(who, &request, RESOURCE))?;
+        let (plugin, resource) = found.ok_or_else(|| self.missing(who, &request, RESOURCE))?;
         request.arguments = Map::from_iter([("uri".to_owned(), Value::from(uri.as_str()))]);
         let errand = |_: Given<'_>| Ok(Read { resource: Arc::clone(&resource), uri });
         self.serve(who, request, &plugin, resource.item(), |_| true, errand).await
@@ -199,7 +207,7 @@ impl Host {
                     (Arc::clone(plugin), resource.item(), Completed::Template(Arc::clone(resource)), known)
                 }),
         };
-        let found = found.ok_or_else(|| self.absent(who, &request, if of_prompt { PROMPT } else { RESOURCE }))?;
+        let found = found.ok_or_else(|| self.missing(who, &request, if of_prompt { PROMPT } else { RESOURCE }))?;
         let (plugin, item, of, known) = found;
         // What the plugin has nothing to say about is not asked of it; who may not use the item learns nothing of it.
         let Some(true) = known else {
@@ -217,7 +225,7 @@ impl Host {
         self.serve(who, request, &plugin, item, |_| true, errand).await
     }
 
-    /// The street itself: permit, place, transaction, record, guest.
+    /// The street, watched.
     async fn serve<E>(
         &self,
         who: &Arc<Principal>,
@@ -231,11 +239,34 @@ impl Host {
         E: Errand,
         E::Outcome: Weighed,
     {
+        let mut watch = Watch::begin(&self.telemetry, &request, plugin, &item);
+        let span = watch.span();
+        let outcome = self.walk(who, request, plugin, item, known, errand, &mut watch).instrument(span).await;
+        watch.end(&outcome);
+        outcome
+    }
+
+    /// The street itself: permit, place, transaction, record, guest.
+    #[expect(clippy::too_many_arguments, reason = "what is asked, of whom, and who watches")]
+    async fn walk<E>(
+        &self,
+        who: &Arc<Principal>,
+        request: Request,
+        plugin: &Arc<Loaded>,
+        item: String,
+        known: impl Fn(&str) -> bool,
+        errand: impl FnOnce(Given<'_>) -> Result<E, CallError>,
+        watch: &mut Watch,
+    ) -> Result<E::Outcome, CallError>
+    where
+        E: Errand,
+        E::Outcome: Weighed,
+    {
         let began = Instant::now();
-        let permit = self.permit(who, &request, plugin, &item)?;
+        let permit = watch.phase(Phase::Policy, async { self.permit(who, &request, plugin, &item) }).await?;
         let limits = plugin.limits_for(&permit);
         let deadline = began + Duration::from_millis(limits.wall_ms);
-        let pass = self.pass(&permit, &request, deadline).await?;
+        let pass = watch.phase(Phase::Place, self.pass(&permit, &request, deadline)).await?;
         let stop = Arc::new(Stop::default());
         let time = deadline.saturating_duration_since(Instant::now());
         let database = Duration::from_millis(limits.database_ms);
@@ -243,8 +274,8 @@ impl Host {
         let opened = async {
             let transaction = self.database.open(&permit, bounds, stop.token().clone())?;
             let transaction = cached::<E::Outcome>(transaction, plugin, &permit);
-            let record = Record::open(&self.audit, pass.tally(), &permit, plugin, &request.id, began, deadline).await?;
-            Ok((Arc::new(transaction), record))
+            let record = Record::open(&self.audit, pass.tally(), &permit, plugin, &request.id, began, deadline);
+            Ok((Arc::new(transaction), watch.phase(Phase::Trail, record).await?))
         };
         let (transaction, mut record) = match opened.await {
             Ok(opened) => opened,
@@ -253,6 +284,7 @@ impl Host {
                 return Err(refused);
             }
         };
+        watch.over(&transaction);
         record.keep_arguments(known, &request.arguments);
         let arguments = Value::Object(request.arguments);
         let admitted = plugin.admit(&item, &arguments, &limits);
@@ -270,9 +302,10 @@ impl Host {
                     deadline,
                     limits,
                     now: now(),
+                    told: Some(watch.told()),
                 };
                 let held = Held::new(pass, Arc::clone(&transaction));
-                let outcome = plugin.run(errand, facts, stop, request.cancelled, held).await;
+                let outcome = watch.guest(plugin.run(errand, facts, stop, request.cancelled, held)).await;
                 plugin.tried(who, &outcome);
                 outcome
             }
@@ -342,58 +375,5 @@ impl Host {
     /// Who is asking.
     pub fn identity(&self) -> &Identity {
         &self.identity
-    }
-
-    /// The one answer for what is not there and what is not this caller's; `kind` is an item's, without its name.
-    fn absent(&self, who: &Arc<Principal>, request: &Request, kind: &str) -> CallError {
-        let tool = Short::new(&format!("{kind}{}", request.tool));
-        self.audit.event(Event::ToolForbidden { request: Short::new(&request.id), who: Who::from(&**who), tool });
-        match kind.strip_suffix(':') {
-            None => CallError::unknown_tool(&request.tool),
-            Some(kind) => CallError::unknown(kind, &request.tool),
-        }
-    }
-
-    /// The right to use an item.
-    fn permit(
-        &self,
-        who: &Arc<Principal>,
-        request: &Request,
-        plugin: &Loaded,
-        item: &str,
-    ) -> Result<Permit, CallError> {
-        let permit = self.policy.current().permit(who, &plugin.name, item, request.tenants.as_deref());
-        let permit = permit.map_err(|denied| match denied {
-            Denied::Tool => self.absent(who, request, kind(item)),
-            Denied::Tenant => {
-                let tenants = request.tenants.iter().flatten().copied().take(1);
-                for tenant in tenants {
-                    let (request, who) = (Short::new(&request.id), Who::from(&**who));
-                    self.audit.event(Event::TenantForbidden { request, who, tenant });
-                }
-                CallError::new(Code::Authorization, denied.to_string())
-            }
-        })?;
-        // A transport says so before it comes to this; here it is held for those that do not.
-        if let Some(scopes) = self.identity.lacking(who, Some(&format!("{}/{item}", plugin.name))) {
-            let (name, tool) = (Some(Short::new(&request.id)), Some(Short::new(item)));
-            let needs = List::texts(&scopes);
-            self.audit.event(Event::ScopeLacking { request: name, who: Who::from(&**who), tool, needs });
-            let text = format!("this needs a token with the scopes: {}", scopes.join(" "));
-            return Err(CallError::new(Code::Authorization, text));
-        }
-        Ok(permit)
-    }
-
-    /// A place among the calls that run.
-    async fn pass(&self, permit: &Permit, request: &Request, deadline: Instant) -> Result<Pass, CallError> {
-        let admitted = self.traffic.admit(&Charge::of_permit(permit), deadline, &request.cancelled).await;
-        admitted.map_err(|refused| {
-            if let Some(limit) = refused.limit {
-                let (request, who) = (Short::new(&request.id), Who::from(&**permit.principal()));
-                self.audit.event(Event::LimitBreached { request, who, limit: limit.into() });
-            }
-            refused.error
-        })
     }
 }

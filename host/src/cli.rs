@@ -1,5 +1,6 @@
 //! The commands, and what they say while they work.
 
+mod admin;
 mod api_key;
 mod audit;
 mod backup;
@@ -16,8 +17,11 @@ mod policy;
 mod progress;
 mod reload;
 mod run;
+mod serve;
 mod signals;
+mod slow;
 mod token;
+mod top;
 mod trail;
 mod usage;
 
@@ -64,7 +68,7 @@ pub(crate) struct Common {
     #[arg(long, global = true, env = "ROWHOUSE_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// Log as JSON lines.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, env = "ROWHOUSE_LOG_JSON")]
     pub(crate) log_json: bool,
 }
 
@@ -147,6 +151,11 @@ pub(crate) enum Command {
     /// What tenants used of plugins, and what it costs.
     #[command(subcommand)]
     Usage(usage::UsageCommand),
+    /// What a host is doing: calls, times, failures, places, slow statements. `q` leaves.
+    ///
+    /// It asks the host at its admin socket (`http.admin`).
+    #[command(after_help = "Example:  rowhouse top --once")]
+    Top(top::Top),
     /// The host's keys: list them, replace them.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -202,6 +211,15 @@ pub(crate) enum DbCommand {
     /// Copies of it, elsewhere.
     #[command(flatten)]
     Kept(backup::BackupCommand),
+    /// Statements that were slow (`telemetry.slow_ms`), as the host that runs remembers them, the costliest first.
+    ///
+    /// It asks the host at its admin socket (`http.admin`). Texts are without their values.
+    #[command(after_help = "Example:  rowhouse db slow --json")]
+    Slow {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check roles, policies and grants; say what to run to mend each. Exit code 1 when something must be mended.
     Check {
         /// As JSON.

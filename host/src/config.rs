@@ -21,6 +21,7 @@ mod production;
 mod registries;
 mod secret;
 mod sources;
+mod telemetry;
 mod traffic;
 mod usage;
 
@@ -43,6 +44,7 @@ pub use production::{Gap, Profile};
 pub use registries::Registry;
 pub use secret::{Secret, SecretError};
 pub use sources::{Problem, Shown, Sources};
+pub use telemetry::{Otlp, Telemetry};
 pub use traffic::{Quota, Rate, Traffic};
 pub use usage::{Price, Prices, Usage};
 
@@ -84,6 +86,8 @@ pub struct Settings {
     pub health: Health,
     /// Who is told of it.
     pub alerts: Alerts,
+    /// What the host tells of itself: metrics, traces, slow statements.
+    pub telemetry: Telemetry,
     /// What the doctor may leave aside.
     pub doctor: Doctor,
     /// The host's keys, where they are not files of the state directory.
@@ -119,6 +123,7 @@ impl Settings {
         found.extend(self.audit.fault().map(|what| format!("audit: {what}")));
         found.extend(self.health.faults());
         found.extend(self.alerts.faults());
+        found.extend(self.telemetry.faults());
         found
     }
 

@@ -21,12 +21,13 @@ pub use patience::Standing;
 pub use provider::{Failure, Provider, Purpose, Space, Vectors};
 
 use crate::config;
+use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use cache::Cache;
 use patience::Patience;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Vectors for calls. Cheap to clone.
@@ -40,6 +41,7 @@ struct Inner {
     /// Models that were opened, by name. One in memory is a hundred megabytes.
     models: Mutex<BTreeMap<String, Arc<Model>>>,
     state: ArcSwap<State>,
+    telemetry: OnceLock<Telemetry>,
 }
 
 /// What calls get.
@@ -182,7 +184,13 @@ impl Embeddings {
             cache,
             models: Mutex::default(),
             state: ArcSwap::from_pointee(State::Off),
+            telemetry: OnceLock::new(),
         })))
+    }
+
+    /// Tell of what calls have made from now on. Once.
+    pub fn tell(&self, telemetry: &Telemetry) {
+        let _ = self.0.telemetry.set(telemetry.clone());
     }
 
     /// The settings it was opened with.
@@ -253,7 +261,11 @@ impl Embeddings {
         let mut found = self.0.cache.get(&keys, dimensions).await;
         let missing: Vec<usize> = (0..texts.len()).filter(|at| found[*at].is_none()).collect();
         let asked: Vec<String> = missing.iter().map(|at| texts[*at].clone()).collect();
-        let made = model.vectors(Purpose::Query, &asked, self.0.settings.query_patience()).await?;
+        let made = model.vectors(Purpose::Query, &asked, self.0.settings.query_patience()).await;
+        if let Some(telemetry) = self.0.telemetry.get() {
+            telemetry.embedded(asked.len(), made.is_err());
+        }
+        let made = made?;
         let fresh: Vec<(cache::Key, Arc<[f32]>)> =
             missing.iter().zip(made.vectors).map(|(at, vector)| (keys[*at], vector.into())).collect();
         for (at, (_, vector)) in missing.iter().zip(&fresh) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Who can do something about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
     /// The caller: its arguments, its statement, its rights.
     Caller,

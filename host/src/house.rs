@@ -31,6 +31,7 @@ use crate::plugin;
 use crate::policy::{Keeper, Tenant};
 use crate::query::gate::Gate;
 use crate::query::{Database, TicketKey, catalog};
+use crate::telemetry::Telemetry;
 use crate::traffic::Traffic;
 use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
@@ -213,6 +214,8 @@ async fn furnish(
     }
     let embeddings = Embeddings::open(&settings.embedding, &settings.state_dir());
     let embeddings = embeddings.map_err(|e| anyhow::anyhow!(e)).context("[embedding]")?;
+    let telemetry = Telemetry::open(&settings.telemetry);
+    embeddings.tell(&telemetry);
     let host = Arc::new(Host {
         identity,
         policy,
@@ -225,6 +228,7 @@ async fn furnish(
         seal: Seal::new(keys).map_err(|e| anyhow::anyhow!(e))?,
         backups: Arc::new(Standing::of(&settings.backup)),
         board: Arc::new(Board::new(settings)),
+        telemetry,
     });
     host.audit.event(Event::HostStarted { version: env!("CARGO_PKG_VERSION") });
     host.policy.watch(stop.clone()).map_err(|e| anyhow::anyhow!(e)).context("watch the policy's file")?;

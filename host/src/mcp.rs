@@ -15,9 +15,11 @@ mod handler;
 pub(crate) mod health;
 pub mod http;
 mod listener;
+pub mod metrics;
 mod news;
 mod offers;
 pub mod stdio;
+mod tracing_context;
 
 use rmcp::model::ProtocolVersion;
 use std::time::Duration;

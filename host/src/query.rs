@@ -29,6 +29,7 @@ mod ticket;
 mod tries;
 mod trip;
 mod value;
+mod wording;
 
 pub use cache::{Answers, BadAddress, Counted, Status as CacheStatus};
 pub use fault::{SqlCode, SqlError};
@@ -40,6 +41,7 @@ pub use rows::{Column, Rows};
 pub use tally::Ran;
 pub use ticket::TicketKey;
 pub use value::{Kind, Value};
+pub use wording::Wording;
 
 use crate::policy::{Permit, Readable};
 use crate::traffic::Account;
@@ -58,6 +60,7 @@ use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::config::SslMode;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 use trip::Order;
 
 /// Why there is no way to the database. For the operator.
@@ -312,10 +315,11 @@ impl TenantTx {
         let transaction = Arc::clone(self);
         // The gate follows a statement as deep as it nests, and a guest asks on its own small stack, however much of it
         // is left: a task has its thread's, which is what the gate goes by.
-        let begun = tokio::spawn(async move {
+        let begun = async move {
             let begun = transaction.begin(&statement, &parameters);
             begun.map(|(checked, begun)| (transaction, statement, parameters, checked, begun))
-        });
+        };
+        let begun = tokio::spawn(begun.in_current_span());
         let begun = begun.await;
         async move {
             let (transaction, statement, parameters, checked, begun) = begun.map_err(SqlError::unavailable)??;
@@ -326,7 +330,7 @@ impl TenantTx {
     /// Let a statement through, or not; either way it is in the tally.
     fn begin(&self, statement: &str, parameters: &[Value]) -> Result<(Checked, Begun), SqlError> {
         let checked = self.admit(statement, parameters).inspect_err(|refused| self.tally.refused(refused))?;
-        let begun = self.tally.begin(checked.fingerprint.clone());
+        let begun = self.tally.begin(checked.fingerprint.clone(), Wording::new(statement));
         Ok((checked, begun))
     }
 

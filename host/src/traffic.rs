@@ -2,9 +2,10 @@
 //!
 //! Before a call runs it passes three limits: token buckets (its principal's, its tenant's, its tool's), the day's
 //! quotas of its account, and the fair queue for a place among the calls that run. A call that is refused by one has
-//! paid nothing to the others, but that a call which finds no place in the queue has paid its buckets: otherwise
-//! knocking at a full house would be free. The same queue stands once more before the database's connections. With Redis, buckets and quotas hold over all hosts together; without it,
-//! buckets are each host's own, and quotas meet in PostgreSQL. The queue is each host's own, as what it guards is.
+//! paid nothing to the others, but that a call which finds no place in the queue has paid its buckets: otherwise knocking
+//! at a full house would be free. The same queue stands once more before the database's connections. With Redis, buckets
+//! and quotas hold over all hosts together; without it, buckets are each host's own, and quotas meet in PostgreSQL. The
+//! queue is each host's own, as what it guards is.
 
 mod account; // Who is charged.
 mod clock; // The time limits go by.

@@ -3,15 +3,17 @@
 use super::embed::{self, EmbedCommand};
 use super::progress::Progress;
 use super::reload::Reload;
+use super::serve::serve;
 use super::signals::on_signal;
 use super::{
     Cli, Command, Common, DbCommand, api_key, audit, backup, banner, config, doctor, health, keys, log, manager,
-    policy, token, usage,
+    policy, slow, token, top, usage,
 };
 use crate::config::{Profile, Secret, Settings, Sources};
 use crate::house::{self, Ground, House, Watcher};
 use crate::keys::Keys;
 use crate::query::gate::STACK_BYTES;
+use crate::telemetry::trace;
 use crate::{distribution, mcp, plugin};
 use anyhow::{Context, Result, bail};
 use rowhouse_migrations as shape;
@@ -54,9 +56,24 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 async fn obey(cli: Cli) -> Result<ExitCode> {
+    let read = settings(&cli.common);
+    let serves = matches!(cli.command, Command::Demo { .. } | Command::Serve { .. } | Command::Stdio { .. });
+    // What is wrong with the settings is told below.
+    let tracing = match read.as_ref().ok().filter(|_| serves) {
+        Some(settings) => trace::start(&settings.telemetry.otlp).context("[telemetry]")?,
+        None => None,
+    };
     let more = if let Command::Plugin(command) = &cli.command { command.log() } else { None };
-    log::start(&cli.common, more)?;
-    let mut settings = match settings(&cli.common) {
+    log::start(&cli.common, more, tracing.as_ref())?;
+    let done = work(cli, read).await;
+    if let Some(tracing) = tracing {
+        tracing.close().await;
+    }
+    done
+}
+
+async fn work(cli: Cli, read: Result<Settings>) -> Result<ExitCode> {
+    let mut settings = match read {
         Err(error) if matches!(cli.command, Command::Policy(_)) => return Ok(policy::could_not_look(&error)),
         // What is wrong is what it is asked for.
         Err(_) if matches!(cli.command, Command::Config(_)) => Settings::default(),
@@ -111,7 +128,10 @@ async fn obey(cli: Cli) -> Result<ExitCode> {
             on_ground(&settings, async |ground| embed::run(command, &settings, ground).await).await
         }
         Command::Db(DbCommand::Kept(command)) => backup::run(command, &settings).await,
+        // Asks the host that runs, not its database.
+        Command::Db(DbCommand::Slow { json }) => slow::run(&settings, json).await,
         Command::Db(command) => db(&settings, command).await,
+        Command::Top(how) => top::run(&settings, how).await,
         Command::Config(command) => {
             let read = self::settings(&cli.common).ok();
             config::run(command, &sources(&cli.common), read.as_ref())
@@ -275,62 +295,6 @@ async fn unless(shutdown: &CancellationToken, opening: impl Future<Output = Resu
     }
 }
 
-/// Serve until told to stop, and close the house, whatever ended it.
-async fn serve(
-    house: House,
-    settings: &Settings,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    reload: Option<&mut Reload<'_>>,
-) -> Result<ExitCode> {
-    let admin = settings.http.admin.clone();
-    let served = answer(&house, settings, listener, shutdown, reload).await;
-    manager::stopping();
-    tracing::info!("no call is taken any more; what is left is written down");
-    let closed = house.close().await;
-    // Ours: nobody else could listen there meanwhile.
-    if let Some(path) = admin.filter(|_| served.is_ok()) {
-        let _ = std::fs::remove_file(path);
-    }
-    served.and(closed)?;
-    tracing::info!("closed");
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn answer(
-    house: &House,
-    settings: &Settings,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-    reload: Option<&mut Reload<'_>>,
-) -> Result<()> {
-    let admin = match &settings.http.admin {
-        Some(path) => Some(mcp::admin::listen(path).with_context(|| format!("http.admin: {}", path.display()))?),
-        None => None,
-    };
-    let admin = async {
-        match admin {
-            Some(listener) => mcp::admin::run(listener, Arc::clone(&house.host), shutdown.clone()).await,
-            None => std::future::pending().await,
-        }
-    };
-    manager::ready();
-    let served = mcp::http::run(listener, Arc::clone(&house.host), settings.http.clone(), shutdown.clone());
-    let reloaded = async {
-        match reload {
-            Some(reload) => reload.follow(house).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        served = served => served.context("serve"),
-        // It ends with the other one, or it broke.
-        Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
-        gone = house.ground().ended() => Err(gone),
-        () = reloaded => Ok(()),
-    }
-}
-
 async fn stdio(settings: Settings, name: &str) -> Result<ExitCode> {
     let mut watch = Progress::new(true);
     let house = open(&settings, true, None, &mut watch).await?;
@@ -382,8 +346,8 @@ async fn db(settings: &Settings, command: DbCommand) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         DbCommand::Check { json } => doctor::database(&ground, settings, json).await?,
-        // Has found its database by itself.
-        DbCommand::Kept(_) => ExitCode::SUCCESS,
+        // Have found what they ask by themselves.
+        DbCommand::Kept(_) | DbCommand::Slow { .. } => ExitCode::SUCCESS,
     };
     ground.leave().await?;
     Ok(code)

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Variables that begin like settings and are none: what the command line and set-up read, and what Kubernetes puts into
 /// every container beside a service called `rowhouse`.
 fn is_setting(name: &str) -> bool {
-    let read_elsewhere = ["config", "log", "pg_bin_dir", "signing_key"].contains(&name);
+    let read_elsewhere = ["config", "log", "log_json", "pg_bin_dir", "signing_key"].contains(&name);
     let of_a_service = name == "port" || name == "service_host" || name == "service_port";
     !(read_elsewhere || of_a_service || name.starts_with("port_") || name.starts_with("service_port_"))
 }

@@ -8,6 +8,7 @@ use crate::identity::Seeds;
 use crate::keys::{Keys, Name};
 use crate::plugin::{self, Loaded, Published};
 use crate::policy::Tenant;
+use crate::telemetry::Swap;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ async fn rotate(host: Arc<Host>, clerk: Clerk, mut told: watch::Receiver<Arc<Key
                 Name::Ticket => format!("ticket {}", keys.ticket_name()),
                 name => name.as_str().to_owned(),
             };
-            tracing::info!(key, "a new key is in use");
+            tracing::info!(name = key, "a new key is in use");
             host.audit.event(Event::KeyRotated { key: key.into() });
         }
         before = Some(keys);
@@ -130,11 +131,13 @@ fn tell(host: &Host, before: &Published, now: &Published) {
         let (plugin, plugin_version, digest) = names(version);
         let by = pin.map_or("", |pin| &pin.approved_by).into();
         host.audit.event(Event::PluginPublished { plugin, plugin_version, digest, by });
+        host.telemetry.swap(&**version, Swap::Published);
     }
     for (name, parked) in &now.parked {
         if before.parked.get(name).is_none_or(|known| known.loaded.digest != parked.loaded.digest) {
             let (plugin, plugin_version, digest) = names(&parked.loaded);
             host.audit.event(Event::PluginParked { plugin, plugin_version, digest });
+            host.telemetry.swap(&*parked.loaded, Swap::Parked);
         }
     }
     for (name, tried) in &now.canaries {
@@ -152,6 +155,10 @@ fn tell(host: &Host, before: &Published, now: &Published) {
             let (plugin, plugin_version, digest) = names(version);
             let (by, why) = ((&hold.by).into(), (&hold.why).into());
             host.audit.event(Event::PluginHeld { plugin, plugin_version, digest, by, why });
+            // A version is also held when it is approved while another lies in the directory: that one is new here.
+            if before.decided.get(name).is_some_and(|entry| entry.pin(&version.digest).is_some()) {
+                host.telemetry.swap(&**version, Swap::RolledBack);
+            }
         }
     }
     for (name, why) in &now.refused {
@@ -162,6 +169,7 @@ fn tell(host: &Host, before: &Published, now: &Published) {
                 digest: (&why.digest).into(),
                 step: why.step.into(),
             });
+            host.telemetry.swap(&**why, Swap::Refused);
         }
     }
 }

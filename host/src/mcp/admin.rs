@@ -56,7 +56,12 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
 /// When the socket breaks.
 pub async fn run(listener: UnixListener, host: Arc<Host>, shutdown: CancellationToken) -> std::io::Result<()> {
     let plugins = Arc::clone(&host.plugins);
-    let health = Router::new().route("/health", get(health)).with_state(host);
+    let health = Router::new()
+        .route("/health", get(health))
+        .route("/top", get(top))
+        .route("/slow", get(slow))
+        .merge(super::metrics::route())
+        .with_state(host);
     let router = Router::new()
         .route("/plugins", get(list))
         .route("/plugins/{name}", get(one))
@@ -119,6 +124,16 @@ struct Try {
 
 async fn health(State(host): State<Arc<Host>>) -> Response {
     Json(super::health::told(&host).await).into_response()
+}
+
+/// What `rowhouse top` shows.
+async fn top(State(host): State<Arc<Host>>) -> Response {
+    Json(host.snapshot()).into_response()
+}
+
+/// What `rowhouse db slow` shows.
+async fn slow(State(host): State<Arc<Host>>) -> Response {
+    Json(host.telemetry.slows()).into_response()
 }
 
 async fn list(State(plugins): State<Arc<Registry>>) -> Response {

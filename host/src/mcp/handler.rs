@@ -5,7 +5,7 @@ mod requests; // A request's own: who, which tenants, its round, its end.
 mod subscribed; // What a session of the older revisions wants to hear of.
 
 use super::news::{Changed, News};
-use super::{Listing, VERSIONS, answer, listener, offers};
+use super::{Listing, VERSIONS, answer, listener, offers, tracing_context};
 use crate::call::Host;
 use crate::error::CallError;
 use crate::identity::Principal;
@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use subscribed::Subscribed;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// What the server tells a model about itself.
@@ -144,7 +145,8 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, &cx).await
+        let span = tracing_context::span("tools/call", &cx, asking(&cx.extensions, &self.shared));
+        self.call(request, &cx).instrument(span).await
     }
 
     async fn list_prompts(
@@ -167,7 +169,8 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        self.fill(request, &cx).await
+        let span = tracing_context::span("prompts/get", &cx, asking(&cx.extensions, &self.shared));
+        self.fill(request, &cx).instrument(span).await
     }
 
     async fn list_resources(
@@ -209,7 +212,8 @@ impl ServerHandler for Handler {
         let (who, uri) = (asking(&cx.extensions, &self.shared), request.uri);
         let asked = self.request(uri.clone(), Default::default(), &cx);
         let (id, asked) = asked.map_err(|(id, error)| self.refused(&error, &id, &uri))?;
-        let content = self.shared.host.read(who, asked).await;
+        let span = tracing_context::span("resources/read", &cx, who);
+        let content = self.shared.host.read(who, asked).instrument(span).await;
         let content = content.map_err(|error| {
             requests::report(&error, &id, &uri);
             offers::unread(&error, &id, &uri)
@@ -260,7 +264,9 @@ impl ServerHandler for Handler {
             self.request(name.clone(), given, &cx).map_err(|(id, error)| self.refused(&error, &id, &name))?;
         let who = asking(&cx.extensions, &self.shared);
         let argument = request.argument;
-        let values = self.shared.host.complete(who, asked, of_prompt, argument.name, argument.value).await;
+        let span = tracing_context::span("completion/complete", &cx, who);
+        let values = self.shared.host.complete(who, asked, of_prompt, argument.name, argument.value);
+        let values = values.instrument(span).await;
         let mut result = offers::completion(values.map_err(|error| self.refused(&error, &id, &name))?)?;
         if is_modern(&cx) {
             answer::stamp(&mut result.meta);

@@ -85,6 +85,7 @@ async fn database(host: &Host) -> Component {
         "schema": answered.map(|ready| ready.schema_version),
         "statements": { "running": pool.in_use, "waiting": pool.waiting, "most": pool.max },
         "connections": lanes.collect::<Vec<_>>(),
+        "slow_statements": host.telemetry.slows(),
     });
     let walls = "its walls have a hole: no call is served; `rowhouse db check` names it";
     let mut component = Component::new("database", facts).with(

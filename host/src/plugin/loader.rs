@@ -16,6 +16,7 @@ use super::{text, wasi};
 use crate::config::{Grant, Limits, Plugins};
 use crate::error::BoxError;
 use crate::policy::Permit;
+use crate::telemetry::Offers;
 use arc_swap::ArcSwap;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -99,6 +100,18 @@ impl Loaded {
     }
 }
 
+/// What callers may be told apart by in metrics.
+impl Offers for Loaded {
+    fn plugin(&self) -> &str {
+        &self.name
+    }
+
+    fn offers(&self, item: &str) -> bool {
+        // Tools first: they are nearly all there is, and need no text made of them.
+        self.tools.iter().any(|tool| tool.name == item) || self.items().any(|it| it == item)
+    }
+}
+
 /// Why a component was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("plugin `{plugin}` refused at {step}: {reason}")]
@@ -111,6 +124,17 @@ pub struct Refused {
     pub reason: String,
     /// SHA-256 of its bytes, empty where they were not read: the same bytes are not proved twice.
     pub digest: String,
+}
+
+/// It serves nothing, but its file has a name.
+impl Offers for Refused {
+    fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    fn offers(&self, _item: &str) -> bool {
+        false
+    }
 }
 
 /// Turns files into [`Loaded`] plugins.

@@ -11,6 +11,7 @@ use super::text;
 use super::usage::Used;
 use crate::config::Limits;
 use crate::error::{CallError, Code};
+use crate::telemetry;
 use crate::traffic::Account;
 use serde_json::Value;
 use std::future::poll_fn;
@@ -18,6 +19,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -152,7 +154,8 @@ impl Loaded {
             held.ended(spent);
             drop(held);
             outcome
-        };
+        }
+        .in_current_span();
         let mut task = match &aside {
             Some(aside) => aside.guest(guest),
             None => tokio::spawn(guest),
@@ -200,7 +203,7 @@ impl Loaded {
         aside: Option<Aside>,
     ) -> (Result<E::Outcome, CallError>, Spent) {
         let (request, began) = (facts.request.clone(), Instant::now());
-        let (limits, transaction) = (facts.limits.clone(), Arc::clone(&facts.transaction));
+        let (limits, transaction, told) = (facts.limits.clone(), Arc::clone(&facts.transaction), facts.told.clone());
         let mut state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
         state.aside = aside;
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
@@ -252,6 +255,11 @@ impl Loaded {
             log_bytes: state.meter.log_bytes as u64,
         };
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
+        if let Some((telemetry, item)) = &told {
+            let (memory, cpu_ms, host_calls, lines_dropped) =
+                (used.memory, used.cpu_ms, used.host_calls, state.meter.log_dropped);
+            telemetry.guest(item, &telemetry::Guest { memory, cpu_ms, fuel, host_calls, lines_dropped });
+        }
         (outcome, Spent { cpu, fuel })
     }
 

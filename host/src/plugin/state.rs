@@ -9,6 +9,7 @@ use crate::error::Code;
 use crate::policy::Permit;
 use crate::query::catalog::Catalog;
 use crate::query::{Rows, SqlError, TenantTx};
+use crate::telemetry::{Item, Telemetry};
 use crate::traffic::{Charge, Tally, Usage};
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,6 +50,8 @@ pub struct CallFacts {
     pub limits: Limits,
     /// The call's clock, in microseconds since 1970.
     pub now: i64,
+    /// Where to tell what its guest used, and of which item.
+    pub told: Option<(Telemetry, Item)>,
 }
 
 /// Texts to vectors, for one call.

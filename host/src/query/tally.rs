@@ -3,8 +3,13 @@
 use super::fault::{SqlCode, SqlError};
 use super::gate::Reason;
 use super::rows::Rows;
+use super::wording::Wording;
+use crate::error::Code;
+use crate::telemetry::trace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing::field::Empty;
 
 /// One statement that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,10 @@ pub struct Ran {
     /// How long it held connections, one after another where the first was lost: the database's work and the way there
     /// and back, waiting for a connection not.
     pub time: Duration,
+    /// How long it waited for one.
+    pub waited: Duration,
+    /// Its text.
+    pub wording: Wording,
     /// How it failed, where it did. One that is still under way, or was let go of, counts as cancelled.
     pub failed: Option<SqlCode>,
     /// The gate's rule it broke, where it broke one.
@@ -33,6 +42,7 @@ pub(super) struct Tally(Arc<Mutex<Vec<Entry>>>);
 #[derive(Debug)]
 struct Entry {
     ran: Ran,
+    began: Instant,
     /// Since when it holds a connection, while it does.
     since: Option<Instant>,
 }
@@ -40,12 +50,14 @@ struct Entry {
 impl Tally {
     /// One that was not let through.
     pub(super) fn refused(&self, error: &SqlError) {
-        self.push(None, error.code, error.rule);
+        self.push(None, Wording::default(), error.code, error.rule);
     }
 
     /// One that was let through. From here on it is in the tally, whether anybody waits for its end or not.
-    pub(super) fn begin(&self, fingerprint: String) -> Begun {
-        Begun { index: self.push(Some(fingerprint), SqlCode::Cancelled, None), tally: self.clone() }
+    pub(super) fn begin(&self, fingerprint: String, wording: Wording) -> Begun {
+        let span = span(&fingerprint);
+        let index = self.push(Some(fingerprint), wording, SqlCode::Cancelled, None);
+        Begun { index, tally: self.clone(), span }
     }
 
     /// All of them, as far as they have come.
@@ -65,10 +77,12 @@ impl Tally {
         })
     }
 
-    fn push(&self, fingerprint: Option<String>, failed: SqlCode, rule: Option<Reason>) -> usize {
-        let ran = Ran { fingerprint, rows: 0, bytes: 0, time: Duration::ZERO, failed: Some(failed), rule, age: None };
+    fn push(&self, fingerprint: Option<String>, wording: Wording, failed: SqlCode, rule: Option<Reason>) -> usize {
+        let (time, waited) = (Duration::ZERO, Duration::ZERO);
+        let failed = Some(failed);
+        let ran = Ran { fingerprint, rows: 0, bytes: 0, time, waited, wording, failed, rule, age: None };
         let mut entries = self.lock();
-        entries.push(Entry { ran, since: None });
+        entries.push(Entry { ran, began: Instant::now(), since: None });
         entries.len() - 1
     }
 
@@ -88,22 +102,54 @@ impl Tally {
 pub(super) struct Begun {
     tally: Tally,
     index: usize,
+    span: Span,
+}
+
+/// A statement on the way of its call. Its fingerprint, and neither its text nor its parameters.
+fn span(fingerprint: &str) -> Span {
+    tracing::info_span!(
+        target: trace::TARGET,
+        "statement",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.fingerprint = fingerprint,
+        wait_ms = Empty,
+        rows = Empty,
+        error.code = Empty,
+    )
 }
 
 impl Begun {
     /// It has a connection.
     pub(super) fn depart(&self) -> Leg {
-        self.tally.change(self.index, |entry| entry.since = Some(Instant::now()));
-        Leg(Self { tally: self.tally.clone(), index: self.index })
+        let mut waited = Duration::ZERO;
+        self.tally.change(self.index, |entry| {
+            // All its waits; between two of them it held a connection.
+            waited = entry.began.elapsed().saturating_sub(entry.ran.time);
+            (entry.ran.waited, entry.since) = (waited, Some(Instant::now()));
+        });
+        self.span.record("wait_ms", u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+        Leg(Self { tally: self.tally.clone(), index: self.index, span: self.span.clone() })
     }
 
     /// It ended like this.
     pub(super) fn end(&self, outcome: &Result<Rows, SqlError>) {
-        self.tally.change(self.index, |entry| match outcome {
-            Ok(rows) => {
-                (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows.len() as u64, rows.bytes() as u64, None);
+        match outcome {
+            Ok(rows) => drop(self.span.record("rows", rows.len() as u64)),
+            Err(error) => trace::failed(&self.span, Code::from(error.code).as_str()),
+        }
+        self.tally.change(self.index, |entry| {
+            if entry.since.is_none() && entry.ran.time.is_zero() {
+                // It never had a connection.
+                entry.ran.waited = entry.began.elapsed();
             }
-            Err(error) => (entry.ran.failed, entry.ran.rule) = (Some(error.code), error.rule),
+            match outcome {
+                Ok(rows) => {
+                    let (rows, bytes) = (rows.len() as u64, rows.bytes() as u64);
+                    (entry.ran.rows, entry.ran.bytes, entry.ran.failed) = (rows, bytes, None);
+                }
+                Err(error) => (entry.ran.failed, entry.ran.rule) = (Some(error.code), error.rule),
+            }
         });
     }
 
@@ -147,12 +193,12 @@ mod tests {
         let of = |n: usize| tally.all().remove(n);
         tally.refused(&SqlError::new(SqlCode::Rejected, "no"));
         // Dropped before it has a connection, after, and never.
-        drop(tally.begin("waited".into()));
-        let departed = tally.begin("departed".into()).depart();
+        drop(tally.begin("waited".into(), Wording::default()));
+        let departed = tally.begin("departed".into(), Wording::default()).depart();
         assert_eq!(of(2).failed, Some(SqlCode::Cancelled), "under way");
         drop(departed);
-        let _running = tally.begin("running".into()).depart();
-        tally.begin("failed".into()).end(&Err(SqlError::new(SqlCode::Timeout, "late")));
+        let _running = tally.begin("running".into(), Wording::default()).depart();
+        tally.begin("failed".into(), Wording::default()).end(&Err(SqlError::new(SqlCode::Timeout, "late")));
         for (n, fingerprint, failed, held) in [
             (0, None, SqlCode::Rejected, false),
             (1, Some("waited"), SqlCode::Cancelled, false),

@@ -31,6 +31,11 @@ impl Account {
         Self::of(permit.sole_tenant(), who.issuer(), who.subject())
     }
 
+    /// A principal in log lines: the digits it has as an account of its own, whoever is charged for its calls.
+    pub fn digits(issuer: &str, subject: &str) -> String {
+        hex::encode(digest(&[issuer.as_bytes(), subject.as_bytes()]))
+    }
+
     /// Whose something is, in a text for the caller.
     pub(crate) fn whose(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! How limits and books are doing: for whoever looks after the host.
 
 use super::Traffic;
+use crate::telemetry;
 use std::sync::atomic::Ordering;
 
 /// How limits and books are doing.
@@ -32,5 +33,13 @@ impl Traffic {
             written: inner.written.load(Ordering::Relaxed),
             lost: inner.detail.lost(),
         }
+    }
+
+    /// The queue before the places of calls, for metrics.
+    pub fn standing(&self) -> telemetry::Queue {
+        let Status { running, places, waiting, most_waiting, .. } = self.status();
+        let [running, most, waiting, most_waiting] =
+            [running, places, waiting, most_waiting].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        telemetry::Queue { running, most, waiting, most_waiting }
     }
 }

@@ -83,6 +83,8 @@ impl Handler {
         cx: &RequestContext<RoleServer>,
     ) -> Result<(String, Request), (String, CallError)> {
         let id = Uuid::new_v4().to_string();
+        // What is wrong with a request before it is a call is told by its name, too.
+        tracing::Span::current().record("request.id", id.as_str());
         match self.tenants(cx) {
             Ok(tenants) => {
                 let cancelled = cx.ct.clone();

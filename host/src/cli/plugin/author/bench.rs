@@ -179,6 +179,7 @@ impl Run<'_> {
             deadline: Instant::now() + time,
             limits,
             now: call::now(),
+            told: None,
         };
         let text = Value::Object(arguments.clone()).to_string();
         let measured = plugin.measure(&tool.name, &text, facts, stop).await?;

@@ -1,0 +1,82 @@
+//! `rowhouse db slow`: the statements that were slow, as the host that runs remembers them.
+
+use super::admin;
+use crate::config::Settings;
+use crate::telemetry::Slow;
+use anyhow::Result;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Ask the host, and show what it says.
+///
+/// # Errors
+/// No host answers.
+pub(super) async fn run(settings: &Settings, json: bool) -> Result<ExitCode> {
+    let slow: Vec<Slow> = admin::get(settings, "/slow").await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&slow)?);
+    } else {
+        print!("{}", table(&slow, settings.telemetry.slow_ms));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(slow: &[Slow], threshold: u64) -> String {
+    if slow.is_empty() {
+        return format!("no statement was slow (telemetry.slow_ms = {threshold})\n");
+    }
+    let mut text = format!(
+        "{:>7} {:>9} {:>9} {:>9} {:>9} {:>10}  {:<28} {}\n",
+        "count", "mean ms", "p95 ms", "max ms", "wait ms", "rows", "tool", "fingerprint"
+    );
+    for one in slow {
+        let tool = format!("{}/{}", one.plugin, one.tool);
+        let _ = writeln!(
+            text,
+            "{:>7} {:>9.0} {:>9} {:>9} {:>9} {:>10}  {tool:<28} {}",
+            one.count,
+            one.mean_ms,
+            one.p95_ms,
+            one.max_ms,
+            // On the average, so that it compares with the mean beside it.
+            one.waited_ms / one.count.max(1),
+            one.rows,
+            one.fingerprint,
+        );
+        let statement = one.statement.as_deref().unwrap_or("(its text cannot be had without its values)");
+        let _ = writeln!(text, "{:>8}{statement}\n{:>8}last: request {}", "", "", one.last_request);
+    }
+    text
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// One, as a host tells of it.
+    pub(in crate::cli) fn one() -> Slow {
+        Slow {
+            fingerprint: "0123456789abcdef".to_owned(),
+            statement: Some("SELECT $1".to_owned()),
+            plugin: "sales".to_owned(),
+            tool: "top".to_owned(),
+            count: 4,
+            mean_ms: 1_250.4,
+            p95_ms: 1_900,
+            max_ms: 2_000,
+            total_ms: 5_000,
+            waited_ms: 40,
+            rows: 12,
+            last_request: "r-1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_has_its_numbers_and_its_text() {
+        let text = table(&[one()], 1_000);
+        let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row, ["4", "1250", "1900", "2000", "10", "12", "sales/top", "0123456789abcdef"]);
+        assert!(text.contains("SELECT $1") && text.contains("request r-1"), "{text}");
+        assert_eq!(table(&[], 7), "no statement was slow (telemetry.slow_ms = 7)\n");
+    }
+}
