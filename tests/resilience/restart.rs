@@ -1,6 +1,6 @@
 //! A PostgreSQL of its own under a house, that is stopped and started.
 
-use super::{FOR_EVER, LOOK, PAIRS, idle, open, run, until};
+use super::{FOR_EVER, LOOK, PAIRS, idle, open, rows, run, until};
 use crate::harness::{App, SCALE, Silent, settings, shared};
 use crate::patience::soon;
 use rowhouse::config::Settings;
@@ -88,10 +88,10 @@ async fn a_restart_of_the_database_is_waited_out() {
     until(|| app.host.database.standing().0 == Standing::Closed).await;
     println!("served again {} ms after the server was back", back.elapsed().as_millis());
     for _ in 0..16 {
-        assert_eq!(run(&app, "SELECT 1", &[]).await.0, Ok(1), "no connection of before costs a call");
+        assert_eq!(rows(&app, "SELECT 1").await, 1, "no connection of before costs a call");
     }
-    let rows = soon(running).await.expect("no panic").expect("its rows, in the end");
-    assert_eq!(rows.len(), 1);
+    let counted = soon(running).await.expect("no panic").expect("its rows, in the end");
+    assert_eq!(counted.len(), 1);
     let ran = transaction.ran();
     assert_eq!(ran.iter().map(|ran| (ran.failed, ran.rows)).collect::<Vec<_>>(), [(None, 1)]);
     app.stop().await;
@@ -116,8 +116,8 @@ async fn neighbours_of_a_process_that_died_do_not_notice() {
         until(|| app.host.database.status().in_use == 2).await;
         let pid = rustix::process::Pid::from_raw(victim).expect("a process");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
-        let rows = soon(neighbour).await.expect("no panic").unwrap_or_else(|error| panic!("{times}: {error}"));
-        assert_eq!(rows.len(), 1);
+        let counted = soon(neighbour).await.expect("no panic").unwrap_or_else(|error| panic!("{times}: {error}"));
+        assert_eq!(counted.len(), 1);
     }
     let error = soon(dying).await.expect("no panic").expect_err("twice without a word");
     assert_eq!(error.code, SqlCode::Unavailable, "{error}");

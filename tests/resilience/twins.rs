@@ -1,7 +1,7 @@
 //! Two PostgreSQL, one the other's replica, and a house that is told of both.
 
 use super::restart::{end, options, prepared, start, url};
-use super::{LOOK, run, until};
+use super::{LOOK, rows, until};
 use crate::harness::{App, Silent, shared};
 use crate::patience::soon;
 use rowhouse::clerk::Clerk;
@@ -70,7 +70,7 @@ async fn statements_and_books_follow_to_the_host_that_took_over() {
     let app = soon(App::plan(|plan| (plan.settings, plan.guests) = (settings.clone(), vec!["sales"]))).await;
     let served = soon(app.host.database.ready()).await.expect("it is there").host;
     assert!(served.starts_with(&standby.socket_dir().display().to_string()), "{served}");
-    assert_eq!(run(&app, "SELECT 1 FROM retail.stores LIMIT 1", &[]).await.0, Ok(1));
+    assert_eq!(rows(&app, "SELECT 1 FROM retail.stores LIMIT 1").await, 1);
     let ground = soon(Ground::find(&settings, false, &mut Silent)).await.expect("the database");
     assert!(!recovers(&soon(ground.admin()).await.expect("an administrator")).await);
     let (keys, stop) = (Keys::open(state.path()).expect("keys"), CancellationToken::new());
@@ -88,7 +88,7 @@ async fn statements_and_books_follow_to_the_host_that_took_over() {
     // The primary goes. Statements of who takes replicas go on; who does not is told, until the other one takes over.
     soon(primary.stop()).await.expect("an end");
     for _ in 0..8 {
-        assert_eq!(run(&app, "SELECT 1", &[]).await.0, Ok(1));
+        assert_eq!(rows(&app, "SELECT 1").await, 1);
     }
     let waiting = {
         let transaction = super::open(&strict, CancellationToken::new());
@@ -101,7 +101,7 @@ async fn statements_and_books_follow_to_the_host_that_took_over() {
     assert_eq!(soon(waiting).await.expect("no panic").expect("its rows").len(), 1, "a failover is waited out");
     println!("served again {} ms after the replica took over", back.elapsed().as_millis());
     for house in [&app, &strict] {
-        assert_eq!(run(house, "SELECT 1 FROM retail.stores LIMIT 1", &[]).await.0, Ok(1));
+        assert_eq!(rows(house, "SELECT 1 FROM retail.stores LIMIT 1").await, 1);
     }
     // The books, too: what calls did is written there.
     let books = soon(async {

@@ -19,15 +19,10 @@ pub(super) async fn serve(
     shutdown: CancellationToken,
     reload: Option<&mut Reload<'_>>,
 ) -> Result<ExitCode> {
-    let admin = settings.http.admin.clone();
     let served = answer(&house, settings, listener, shutdown, reload).await;
     manager::stopping();
     tracing::info!("no call is taken any more; what is left is written down");
     let closed = house.close().await;
-    // Ours: nobody else could listen there meanwhile.
-    if let Some(path) = admin.filter(|_| served.is_ok()) {
-        let _ = std::fs::remove_file(path);
-    }
     served.and(closed)?;
     tracing::info!("closed");
     Ok(ExitCode::SUCCESS)
@@ -71,12 +66,15 @@ async fn answer(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = served => served.context("serve"),
         // It ends with the other one, or it broke.
         Err(broke) = admin => Err(broke).context("serve the admin endpoint"),
         Err(broke) = metrics => Err(broke).context("serve the metrics"),
         gone = house.ground().ended() => Err(gone),
         () = reloaded => Ok(()),
-    }
+    };
+    // Ours: nobody else could listen there meanwhile.
+    settings.http.admin.iter().for_each(|path| drop(std::fs::remove_file(path)));
+    served
 }

@@ -25,7 +25,7 @@ async fn wait_for_signal() {
     let mut gone = std::io::stderr().is_terminal().then(|| signal(SignalKind::hangup()).ok()).flatten();
     let gone = async {
         match &mut gone {
-            Some(gone) => drop(gone.recv().await),
+            Some(gone) => gone.recv().await,
             None => std::future::pending().await,
         }
     };
@@ -33,7 +33,7 @@ async fn wait_for_signal() {
         Ok(mut terminate) => tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
-            () = gone => {}
+            _ = gone => {}
         },
         Err(_) => drop(tokio::signal::ctrl_c().await),
     }
@@ -57,12 +57,11 @@ impl Again {
 
     /// The next one.
     pub(super) async fn asked(&mut self) {
-        let heard = match &mut self.0 {
-            Some(signal) => signal.recv().await,
-            None => None,
-        };
-        if heard.is_none() {
-            std::future::pending().await
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
         }
+        std::future::pending().await
     }
 }

@@ -58,12 +58,12 @@ impl House {
 }
 
 fn is_live(key: &[String]) -> bool {
-    let below = |parts: &[&str]| key.len() >= parts.len() && key.iter().zip(parts).all(|(a, b)| a == b);
+    let below = |parts: &&[&str]| key.len() >= parts.len() && key.iter().zip(parts.iter()).all(|(a, b)| a == b);
     let of_a_grant = match key.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["plugins", "grants", _, part, ..] | ["plugins", "default_grant", part, ..] => LIVE_OF_A_GRANT.contains(&part),
         _ => false,
     };
-    of_a_grant || LIVE.iter().any(|parts| below(parts))
+    of_a_grant || LIVE.iter().any(below)
 }
 
 /// The settings that differ, by their path. Secrets are in neither: they are read once.

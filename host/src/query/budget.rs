@@ -42,12 +42,14 @@ pub(super) fn overdrawn(most: Duration) -> SqlError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wording::Wording;
     use super::*;
 
     /// Statements that never end, so many at once; the time after which they are stopped.
     async fn stopped_after(statements: u32, most: u64) -> Duration {
         let (tally, most, stop) = (Tally::default(), Duration::from_millis(most), CancellationToken::new());
-        let running: Vec<_> = (0..statements).map(|_| tally.begin(String::new()).depart()).collect();
+        let running: Vec<_> =
+            (0..statements).map(|_| tally.begin(String::new(), Wording::default()).depart()).collect();
         let all = running.iter().map(|_| watch(&tally, most, &stop, stop.cancelled()));
         futures_util::future::join_all(all).await;
         tally.spent().0 / statements

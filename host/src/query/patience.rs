@@ -2,9 +2,9 @@
 //! which idle connections have to prove themselves.
 //!
 //! After five connections in a row that could not be made nobody waits for one: callers are answered at once, and the host
-//! alone looks whether the database is back, two to four times a second. The first connection that is made closes the breaker. After a
-//! connection is lost under a statement, each one that is idle is asked for a sign of life before it is given out; if one
-//! gives none, all that are as old go with it.
+//! alone looks whether the database is back, two to four times a second. The first connection that is made closes the
+//! breaker. After a connection is lost under a statement, each one that is idle is asked for a sign of life before it is
+//! given out; if one gives none, all that are as old go with it.
 
 use super::Shared;
 use super::fault::{SqlCode, SqlError};
@@ -161,7 +161,11 @@ impl Patience {
         match self.standing() {
             Standing::Closed => self.breaker.on_success(),
             // Whoever hears it first: also a connection that was older than the outage.
-            Standing::Open | Standing::HalfOpen => self.breaker.reset(),
+            Standing::Open | Standing::HalfOpen => {
+                self.breaker.reset();
+                // A breaker that was closed by somebody else a moment ago does not say so again.
+                self.gauge.on_closed();
+            }
         }
     }
 

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn one_that_is_tried_again_is_one_statement_with_the_time_of_all_its_tries() {
         let tally = Tally::default();
-        let begun = tally.begin("lost".into());
+        let begun = tally.begin("lost".into(), Wording::default());
         let lost = || Err(SqlError::new(SqlCode::Unavailable, "lost"));
         let mut before = Duration::ZERO;
         for _ in 0..3 {
