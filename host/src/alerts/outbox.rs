@@ -68,8 +68,9 @@ mod tests {
     use std::time::SystemTime;
 
     fn about(key: usize, what: &str) -> Arc<Notice> {
-        let test = Notice::test("h", SystemTime::UNIX_EPOCH);
-        Arc::new(Notice { key: key.to_string(), what: what.to_owned(), ..test })
+        let mut notice = Notice::test("h", SystemTime::UNIX_EPOCH);
+        (notice.key, notice.what) = (key.to_string(), what.to_owned());
+        Arc::new(notice)
     }
 
     #[tokio::test]
