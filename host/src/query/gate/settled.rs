@@ -155,7 +155,9 @@ impl Reader<'_> {
                 // A function in FROM calls its column as itself, or as it likes.
                 let tables_only = !self.gate.functions.contains(&name) && !words::OUT_COLUMNS.contains(&name.as_str());
                 let may = self.columns && tables_only && self.gate.names.dated.contains(&name);
-                self.dates.push(name);
+                if may {
+                    self.dates.push(name);
+                }
                 may
             }
             Ended::Other => false,
@@ -191,6 +193,8 @@ impl Visit for Reader<'_> {
 
     fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, key: &'static str, value: &T) -> Result<(), Stop> {
         match (name, key) {
+            // A wrapper's text belongs to the field that holds the wrapper.
+            ("Node" | "List" | "String" | "Float" | "BitString", _) => return value.serialize(Through(self)),
             ("FuncCall", "funcname") => {
                 let words = leaves(value)?.words;
                 let function = own(&words)?;
