@@ -67,7 +67,8 @@ pub fn start(settings: &Otlp) -> Result<Option<Tracing>, Error> {
     let Some(base) = settings.collector() else { return Ok(None) };
     let place: Url = format!("{base}/v1/traces").parse().map_err(|_| Error::Address)?;
     let (plain, local) = (place.scheme() == "http", is_local(&place));
-    if !(plain || place.scheme() == "https") {
+    // The address itself as well: one without a host would have the path's beginning for it.
+    if !["http://", "https://"].iter().any(|scheme| base.starts_with(scheme)) {
         return Err(Error::Address);
     }
     if settings.credentials().is_some() && plain && !local {

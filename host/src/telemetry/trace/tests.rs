@@ -28,10 +28,15 @@ fn what_a_caller_names_is_continued_and_junk_is_not() {
 }
 
 #[test]
-fn without_a_collector_nothing_is_continued_and_nothing_breaks() {
-    let span = call();
-    continues(&span, Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), None);
-    continues(&span, Some(&"x".repeat(100_000)), None);
-    failed(&span, "DATABASE_ERROR");
-    assert!(span.in_scope(current_call).is_disabled());
+fn a_call_has_one_span_and_needs_no_collector_for_it() {
+    tracing::subscriber::with_default(tracing_subscriber::Registry::default(), || {
+        let span = call();
+        continues(&span, Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), None);
+        continues(&span, Some(&"x".repeat(100_000)), None);
+        failed(&span, "DATABASE_ERROR");
+        let inside = || tracing::info_span!(target: TARGET, "policy").in_scope(current_call).id();
+        assert!(span.id().is_some());
+        assert_eq!(span.in_scope(current_call).id(), span.id());
+        assert_ne!(span.in_scope(inside), span.id(), "a part of a call is no call");
+    });
 }
