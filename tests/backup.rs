@@ -14,6 +14,9 @@ use rowhouse::keys::Keys;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Tests that copy the one shared database take turns: a second backup of it at the same time is refused.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A host with an embedded database of its own, and a place for its backups.
 struct Site {
     dir: tempfile::TempDir,

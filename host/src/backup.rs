@@ -33,7 +33,7 @@ use crate::config::{self, Secret, Settings};
 use crate::embedded;
 use seal::Opener;
 use secrecy::ExposeSecret;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::{Client, Config, NoTls};
@@ -104,6 +104,17 @@ pub fn operators(settings: &Settings) -> Result<Option<Config>, Error> {
     // It may hold a password, and the parser would quote it.
     let wrong = |_| Error::Setting("backup.url is not a PostgreSQL URL".to_owned());
     url.expose_secret().parse().map(Some).map_err(wrong)
+}
+
+/// Where programs for an operator's database are looked for.
+fn clients(settings: &Settings) -> embedded::Options {
+    embedded::Options {
+        state_dir: Some(settings.state_dir()),
+        programs: settings.database.postgres_programs.clone(),
+        archive: settings.database.postgres_archive.clone(),
+        bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
+        ..embedded::Options::default()
+    }
 }
 
 /// A connection that ends with its client.

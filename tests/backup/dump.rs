@@ -11,6 +11,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dump_comes_back_into_an_empty_database_and_serves() {
     let (site, shared) = (Site::new().await, shared().await);
+    let _turn = super::TURN.lock().await;
     let mut source = site.settings.clone();
     source.state = Some(shared.state.clone());
     source.database.url = Some(shared.url.clone().into());
@@ -62,6 +63,7 @@ async fn a_dump_comes_back_into_an_empty_database_and_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_does_not_see_every_row_makes_no_dump() {
     let (site, shared) = (Site::new().await, shared().await);
+    let _turn = super::TURN.lock().await;
     let admin = shared.admin("rowhouse").await;
     admin
         .batch_execute("CREATE ROLE blind_dumper LOGIN PASSWORD 'hunter2' IN ROLE pg_read_all_data")

@@ -23,6 +23,7 @@ async fn run(command: &mut Command) -> (Option<i32>, String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_named_and_leaves_nothing() {
     let (site, shared) = (Site::new().await, shared().await);
+    let _turn = super::TURN.lock().await;
     let place = site.path("place");
     let rowhouse = |limit: &str, arguments: &str| {
         let mut command = Command::new("/bin/sh");
@@ -101,6 +102,7 @@ async fn s3(dir: &std::path::Path) -> (tokio::process::Child, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_store_takes_them_and_gives_them_back() {
     let (site, shared) = (Site::new().await, shared().await);
+    let _turn = super::TURN.lock().await;
     let (_server, endpoint) = s3(&site.path("s3")).await;
     let mut source = site.settings.clone();
     source.database.url = Some(shared.url.clone().into());

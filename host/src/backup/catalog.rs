@@ -199,10 +199,10 @@ mod tests {
         check_keep(&week, last(9), &[]);
         // The newest of the 9th is `f`, which stands on `e` and `d`.
         check_keep(&week, daily(2), &["c", "b", "a"]);
-        // Weeks begin on Mondays: the 1st, 8th and 15th of that November are Sundays.
-        check_keep(&week, weekly(1), &["c", "b", "a"]);
-        check_keep(&week, weekly(2), &["c", "b", "a"]);
-        check_keep(&week, weekly(3), &[]);
+        // Weeks begin on Mondays: the 1st, 8th and 15th of that November are Sundays, each the end of one.
+        check_keep(&week, weekly(1), &["f", "e", "d", "c", "b", "a"]);
+        check_keep(&week, weekly(2), &["f", "e", "c", "b", "a"]);
+        check_keep(&week, weekly(3), &["f", "e", "c", "b"]);
         // The newest is broken: the last good one stays, and so does what the broken one stands on.
         check_keep(&["a full - 11-01", "b full - 11-02", "c! inc b 11-03"], last(1), &["a"]);
         check_keep(&["a full - 11-01", "b full - 11-02", "d inc c 11-04"], last(1), &["a"]);

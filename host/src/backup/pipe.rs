@@ -185,6 +185,8 @@ pub(super) fn send(
     let Some(gzip) = gzip else {
         let moved = pour(&mut from, out, |piece| note(meter, walker.as_mut(), piece));
         if let Err(error) = moved {
+            // What it started itself ends with the pipe.
+            drop(from);
             source.stop()?;
             return Err(Error::io("write the backup")(error));
         }

@@ -3,8 +3,7 @@
 use super::manifest::{Kind, Manifest};
 use super::seal::{self, Opener};
 use super::shelf::{Shelf, Source};
-use super::take::clients;
-use super::{Catalog, Error, Meter, blocking, connect, facts, opener, pipe, shelf};
+use super::{Catalog, Error, Meter, blocking, clients, connect, facts, opener, pipe, shelf};
 use crate::config::Settings;
 use crate::embedded::{self, Programs, Restoring, Server};
 use rowhouse_migrations as shape;

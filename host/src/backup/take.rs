@@ -4,7 +4,7 @@ use super::local::Lists;
 use super::manifest::{FORMAT, Kind, Manifest, Object, fresh_id, stamp};
 use super::seal::Seal;
 use super::shelf::{Pipe, Shelf};
-use super::{Catalog, Error, Meter, Origin, connect, facts, pipe, shelf};
+use super::{Catalog, Error, Meter, Origin, clients, connect, facts, pipe, shelf};
 use crate::config::Settings;
 use crate::embedded::{self, Programs};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// One backup of a database at a time, whichever host makes it; the letters `rowhobak` in ASCII.
 const LOCK: i64 = 0x726f_7768_6f62_616b;
@@ -87,7 +88,8 @@ pub async fn take(origin: &Origin, settings: &Settings, wanted: &Wanted, meter: 
     }
     let shelf = shelf(&settings.backup, wanted.to.as_deref(), true)?;
     let admin = connect(&origin.admin).await?;
-    if !admin.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?.get::<_, bool>(0) {
+    let lock = admin.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await;
+    if !lock.map_err(|error| sighted(origin, error.into()))?.get::<_, bool>(0) {
         return Err(Error::Busy);
     }
     let catalog = shelf.catalog().await?;
@@ -101,7 +103,8 @@ pub async fn take(origin: &Origin, settings: &Settings, wanted: &Wanted, meter: 
                 tracing::warn!(backup = work.id, error = %left, "what is left of a failed backup was not removed");
             }
             Lists::of(&settings.state_dir()).forget(&work.id);
-            return Err(error);
+            unlock(&admin).await;
+            return Err(sighted(origin, error));
         }
     };
     let removed = match prune(settings, &shelf, now).await {
@@ -111,8 +114,29 @@ pub async fn take(origin: &Origin, settings: &Settings, wanted: &Wanted, meter: 
             Vec::new()
         }
     };
+    unlock(&admin).await;
     Ok(Taken { removed, ..taken })
 }
+
+/// Let the next one begin. The lock would go with its connection as well, a moment later.
+async fn unlock(admin: &Client) {
+    let _ = admin.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await;
+}
+
+/// What a role may not that makes dumps is said with the role that may.
+fn sighted(origin: &Origin, error: Error) -> Error {
+    match error {
+        Error::Database(why) if origin.embedded.is_none() && why.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Error::Setting(BLIND.to_owned())
+        }
+        other => other,
+    }
+}
+
+/// Who can make a dump.
+const BLIND: &str = "the role that makes backups must see every tenant's rows, and this one does not: have a superuser run \
+                     `CREATE ROLE rowhouse_backup LOGIN BYPASSRLS PASSWORD '…' IN ROLE pg_read_all_data, \
+                     rowhouse_trusted`, and name it in backup.url";
 
 impl Work<'_> {
     async fn all(
@@ -198,7 +222,7 @@ impl Work<'_> {
         let (options, major) = (place.options.clone(), place.major);
         let programs = super::blocking(move || Ok(Programs::find(&options, Some(major), &mut |_| {})?)).await?;
         // What the log has from here on stays until the copy has it. It goes with this connection.
-        let slot = format!("rowhouse_backup_{}", std::process::id());
+        let slot = format!("rowhouse_backup_{}", self.id.to_lowercase().replace('-', "_"));
         place.admin.execute("SELECT pg_create_physical_replication_slot($1, true, true)", &[&slot]).await?;
         let counting = connect(&place.origin.admin).await?;
         let (_, seen) = facts::begin(&counting).await?;
@@ -276,10 +300,7 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         let sees = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
         if !admin.query_one(sees, &[]).await?.get::<_, bool>(0) {
-            let why = "the role that makes backups must see every tenant's rows, and this one does not: have a superuser \
-                       run `CREATE ROLE rowhouse_backup LOGIN BYPASSRLS PASSWORD '…' IN ROLE pg_read_all_data, \
-                       rowhouse_trusted`, and name it in backup.url";
-            return Err(Error::Setting(why.to_owned()));
+            return Err(Error::Setting(BLIND.to_owned()));
         }
         let options = clients(self.settings);
         let bin = super::blocking(move || embedded::client(&options, "pg_dump", major).map_err(Error::Tools)).await?;
@@ -349,17 +370,6 @@ struct Place<'a> {
     catalog: &'a Catalog,
     major: u32,
     size: u64,
-}
-
-/// Where programs for an operator's database are looked for.
-pub(super) fn clients(settings: &Settings) -> embedded::Options {
-    embedded::Options {
-        state_dir: Some(settings.state_dir()),
-        programs: settings.database.postgres_programs.clone(),
-        archive: settings.database.postgres_archive.clone(),
-        bin_dir: std::env::var_os("ROWHOUSE_PG_BIN_DIR").map(PathBuf::from),
-        ..embedded::Options::default()
-    }
 }
 
 /// Remove what no rule keeps, and what killed hosts left. Returns the names of the backups that went.

@@ -1,8 +1,7 @@
 //! Is a backup any good? It is restored where nobody sees it, and what comes out is counted.
 
 use super::manifest::{Kind, Manifest};
-use super::take::clients;
-use super::{Error, Meter, connect, facts, opener, restore, shelf};
+use super::{Error, Meter, clients, connect, facts, opener, restore, shelf};
 use crate::config::Settings;
 use crate::embedded::{self, Server};
 use std::fs::{self, Permissions};

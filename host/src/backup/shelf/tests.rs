@@ -130,7 +130,8 @@ fn places_are_told_apart_and_wrong_ones_named() {
     };
     check(&here, &[], None);
     check(&format!("file://{here}"), &[], None);
-    check("s3://bucket/deep", &[("aws_region", "eu-north-1"), ("AWS_SECRET_ACCESS_KEY", "swordfish")], None);
+    let key = [("aws_region", "eu-north-1"), ("aws_access_key_id", "zava"), ("AWS_SECRET_ACCESS_KEY", "swordfish")];
+    check("s3://bucket/deep", &key, None);
     check("az://container/deep", &[("azure_storage_account_name", "zava")], None);
     check("file://relative", &[], Some("three slashes"));
     check("ftp://host/x", &[], Some("ftp://host/x"));
