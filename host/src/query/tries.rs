@@ -26,11 +26,8 @@ impl TenantTx {
             Ok(()) => self.attempt(&order, &begun).await,
             Err(away) => unserved(&begun, away),
         };
-        loop {
-            let lost = match &outcome {
-                Err(SqlError { lost: Some(lost), .. }) => *lost,
-                _ => break,
-            };
+        while let Err(SqlError { lost: Some(lost), .. }) = &outcome {
+            let lost = *lost;
             // Twice without a word: perhaps it is the statement that brings the server down.
             if lost == Loss::Silent && std::mem::replace(&mut silent, true) {
                 break;

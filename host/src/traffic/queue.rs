@@ -260,8 +260,8 @@ impl State {
         };
         // One of its own goes with every one of each account that is in turn; no more than wait can be before it.
         let others = ((ahead + 1) * (self.turn.len() + 1) - 1).min(self.waiting);
-        let own = (!may_run).then(|| lasts(ahead, shape.each)).unwrap_or_default();
-        let all = (self.free == 0).then(|| lasts(others, shape.places)).unwrap_or_default();
+        let own = if may_run { Duration::ZERO } else { lasts(ahead, shape.each) };
+        let all = if self.free > 0 { Duration::ZERO } else { lasts(others, shape.places) };
         Some(if own >= all { Turned::OwnFar(own) } else { Turned::Far(all) })
     }
 
