@@ -18,7 +18,7 @@ fn limited(calls: u64) -> Ledger {
 
 impl Ledger {
     fn exhausted(&self, key: Key) -> Option<Measure> {
-        over(&self.quota, self.lock().get(key).map(|sheet| sheet.used()).unwrap_or_default())
+        over(&self.quota(), self.lock().get(key).map(|sheet| sheet.used()).unwrap_or_default())
     }
 }
 
