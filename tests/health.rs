@@ -104,7 +104,7 @@ async fn every_component_is_told_with_what_is_wrong_and_since_when() {
     assert_eq!(told["database"]["lastError"]["code"], "database.unsafe");
     let admin = [("ROWHOUSE_HTTP__ADMIN", socket.display().to_string())];
     let (code, lines) = run(&admin, &["health", "--whole"]).await;
-    assert!(code == Some(0) && lines.lines().count() == 9 && lines.contains("memory      ok"), "{lines}");
+    assert!(code == Some(0) && lines.lines().count() == 11 && lines.contains("memory      ok"), "{lines}");
     for (variables, said) in [
         (vec![], "set http.admin"),
         (vec![("ROWHOUSE_HTTP__ADMIN", "/nowhere/admin.sock".to_owned())], "no host answers at /nowhere/admin.sock"),

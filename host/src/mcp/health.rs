@@ -5,7 +5,7 @@ use crate::embedding::{Standing, State};
 use crate::error::Code;
 use crate::health::{Component, Severity, moment, worst};
 use crate::plugin::HOST;
-use crate::{query, traffic};
+use crate::query;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -109,23 +109,11 @@ async fn database(host: &Host) -> Component {
     }
 }
 
-/// How full the host is, 0 to 1: the largest of the places taken, of the line before them, and of the line before the
-/// connections, which counts as full when as many wait as there are connections.
-fn saturation(calls: &traffic::Status, pool: &query::Status) -> f64 {
-    let share = |part: usize, whole: usize| (part as f64 / whole.max(1) as f64).min(1.0);
-    let parts = [
-        share(calls.running, calls.places),
-        share(calls.waiting, calls.most_waiting),
-        share(pool.waiting as usize, pool.max as usize),
-    ];
-    parts.into_iter().fold(0.0, f64::max)
-}
-
 fn calls(host: &Host) -> Component {
     let found = host.traffic.status();
     let facts = json!({
         "running": found.running, "waiting": found.waiting, "most": found.places,
-        "saturation": saturation(&found, &host.database.status()),
+        "saturation": host.standing().saturation(),
         "limits_shared": host.traffic.is_shared(),
     });
     host.board.calls(Instant::now(), &host.plugins.published().accounts(), facts)
@@ -254,22 +242,6 @@ async fn machine(host: &Host) -> Vec<Component> {
         _ => {
             let what = format!("the machine cannot be looked at within {} s: its disk may hang", PATIENCE.as_secs());
             vec![Component::new("disk", json!({})).with(true, Severity::Warning, "disk.unknown", what)]
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fullest_of_places_and_lines_is_how_full_it_is() {
-        for (running, waiting, connections, full) in
-            [(0, 0, 0, 0.0), (16, 0, 0, 0.25), (64, 0, 0, 1.0), (16, 512, 0, 0.5), (16, 0, 15, 0.75), (16, 0, 60, 1.0)]
-        {
-            let calls = traffic::Status { running, places: 64, waiting, most_waiting: 1_024, written: true, lost: 0 };
-            let pool = query::Status { max: 20, in_use: 20, waiting: connections, lanes: Vec::new() };
-            assert!((saturation(&calls, &pool) - full).abs() < 1e-9, "{running} {waiting} {connections}");
         }
     }
 }

@@ -18,7 +18,7 @@ fn limited(calls: u64) -> Ledger {
 
 impl Ledger {
     fn exhausted(&self, key: Key) -> Option<Measure> {
-        over(&self.quota.load(), self.lock().get(key).map(|sheet| sheet.used()).unwrap_or_default())
+        over(&self.quota(), self.lock().get(key).map(|sheet| sheet.used()).unwrap_or_default())
     }
 }
 
@@ -28,10 +28,8 @@ fn count(ledger: &Ledger, key: Key, times: usize) {
 
 #[test]
 fn each_quota_is_used_up_by_its_own_kind() {
-    let usage = |rows, millis, embedding_tokens| {
-        let database = Duration::from_millis(millis);
-        Usage { rows, database, embedding_tokens, ..Usage::default() }
-    };
+    let usage =
+        |rows, millis, embedding_tokens| Usage { rows, database: Duration::from_millis(millis), embedding_tokens };
     let none = Quota::default();
     for (quota, used, expected) in [
         (none, usage(u64::MAX, u64::MAX, u64::MAX), None),
