@@ -196,7 +196,7 @@ fn one_room_for_each_foreign_thing() {
         ("csv", &["cli"]),
         ("cedar_policy", &["policy"]),
         ("governor", &["traffic"]),
-        ("redis", &["config", "doctor", "embedding", "query", "traffic"]),
+        ("redis", &["config", "doctor", "embedding", "house", "query", "traffic"]),
         ("candle_core", &["embedding"]),
         ("tokenizers", &["embedding"]),
         ("failsafe", &["embedding", "query"]),

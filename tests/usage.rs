@@ -90,7 +90,7 @@ async fn asks(app: &App, who: &str, tool: &str, arguments: Value) -> u64 {
     if reply["result"]["isError"] == true {
         return 0;
     }
-    let parts = reply["result"]["content"].as_array().expect("an answer");
+    let parts = reply["result"]["content"].as_array().unwrap_or_else(|| panic!("{who}, {tool}: {reply}"));
     parts.iter().map(|part| part["text"].as_str().expect("a text").len() as u64).sum()
 }
 

@@ -16,7 +16,7 @@ async fn every_way_to_change_a_table_is_heard() {
             "INSERT INTO shop.orders VALUES ('00000000-0000-0000-0000-000000000001', 4, '2026-11-21', 'x')",
             "[[4,16]]",
         ),
-        (orders, "UPDATE shop.orders SET note = 'xx' WHERE id = 4", "[[4,19]]"),
+        (orders, "UPDATE shop.orders SET note = 'xx' WHERE id = 4", "[[4,17]]"),
         (orders, "DELETE FROM shop.orders WHERE id = 4", "[[3,15]]"),
         (
             orders,

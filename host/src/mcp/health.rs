@@ -222,7 +222,7 @@ fn cache(host: &Host) -> Component {
     let counts: Map<String, Value> =
         found.counted.each().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
     let facts = json!({
-        "enabled": true, "answers": found.answers, "bytes": found.bytes, "relations": found.told,
+        "enabled": true, "keeps": found.standing.is_ok(), "answers": found.answers, "bytes": found.bytes, "relations": found.told,
         "changes": found.changes, "redis": found.shared, "counts": counts,
     });
     let mut component = Component::new("cache", facts);

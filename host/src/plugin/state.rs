@@ -135,9 +135,9 @@ impl CallState {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (aside, stop) = (self.aside.clone(), self.stop.token().clone());
+        let aside = self.aside.as_ref().map(|aside| (aside.clone(), self.stop.token().clone()));
         async move {
-            let Some(aside) = aside else { return Ok(work.await) };
+            let Some((aside, stop)) = aside else { return Ok(work.await) };
             match aside.ask(stop, work).join_next().await {
                 Some(Ok(done)) => Ok(done),
                 _ => Err(Breach::new(Code::Internal, "lost what it asked of the host")),
