@@ -118,7 +118,7 @@ async fn what_ended_by_itself_does_not_run_again() {
     for (statement, parameters, code) in [
         (format!("SELECT 1 / 0 AS {MARK}"), vec![], SqlCode::Invalid),
         (format!("SELECT {MARK} FROM retail.stores"), vec![], SqlCode::Invalid),
-        (format!("SELECT repeat('x', 10000) AS {MARK} FROM generate_series(1, 400)"), vec![], SqlCode::Limit),
+        (format!("SELECT repeat('x', 9999) AS {MARK} FROM generate_series(1, 900)"), vec![], SqlCode::Limit),
         (PAIRS.to_owned(), vec![Value::Int(FOR_EVER)], SqlCode::Timeout),
     ] {
         let before = line.marked();

@@ -12,6 +12,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::Child;
 
+/// Nothing here searches by meaning, and a model takes its time.
+const NO_MODEL: &str = "embedding.model=none";
+
 /// A host that serves, with what it says.
 struct Host {
     child: Child,
@@ -25,7 +28,8 @@ impl Host {
     async fn start(home: &Home, more: &[&str], manager: Option<&Path>) -> Self {
         let admin = home.path().join("admin.sock");
         let socket = format!("http.admin={}", admin.display());
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--set", &socket].into_iter().chain(more.iter().copied());
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--set", &socket, "--set", NO_MODEL];
+        let arguments = arguments.into_iter().chain(more.iter().copied());
         let mut command = home.command(arguments);
         // Words are looked for in what it says.
         command.env("NO_COLOR", "1").envs(manager.map(|path| ("NOTIFY_SOCKET", path)));
@@ -144,7 +148,8 @@ impl Host {
 /// A home with a database that is made and filled, and a token for it.
 async fn home(guests: &[&str]) -> (Home, String) {
     let home = Home::new(guests).await;
-    let demo = home.run(["demo", "--no-serve", "--scale", "0.002", "--listen", "127.0.0.1:0"]).await;
+    let arguments = ["demo", "--no-serve", "--scale", "0.002", "--listen", "127.0.0.1:0", "--set", NO_MODEL];
+    let demo = home.run(arguments).await;
     assert_eq!(demo.code, Some(0), "{}", demo.err);
     let token = home.run(["token", "--as", "seattle"]).await.out.trim().to_owned();
     (home, token)
@@ -283,7 +288,7 @@ async fn a_start_that_fails_leaves_nothing_behind() {
     ];
     for (setting, part) in fails {
         let admin = format!("http.admin={}", there.display());
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--set", &admin, "--set", &setting];
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--set", &admin, "--set", NO_MODEL, "--set", &setting];
         let failed = ended(&mut home.command(arguments)).await;
         assert!(failed.code == Some(1) && failed.err.contains(part), "{setting}: {:?} {}", failed.code, failed.err);
         // Not a moment later: it waits for its database to end.

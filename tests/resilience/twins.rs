@@ -14,9 +14,6 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-/// What a statement may ask of where it runs: a recovering server gives no transaction its number.
-const WHERE: &str = "SHOW in_hot_standby";
-
 /// Have a copy follow its original from now on.
 async fn replica(name: &str, primary: &Server) -> Options {
     let copy = options(name).await;
@@ -46,9 +43,10 @@ async fn connect(server: &Server) -> Client {
     client
 }
 
-/// Whether the server is a replica.
+/// Whether the server is a replica. A setting, which every role may be shown.
 async fn recovers(client: &Client) -> bool {
-    client.query_one(WHERE, &[]).await.expect("an answer").get::<_, &str>(0) == "on"
+    let shown: String = client.query_one("SHOW in_hot_standby", &[]).await.expect("an answer").get(0);
+    shown == "on"
 }
 
 #[tokio::test(flavor = "multi_thread")]
