@@ -28,8 +28,12 @@ fn count(ledger: &Ledger, key: Key, times: usize) {
 
 #[test]
 fn each_quota_is_used_up_by_its_own_kind() {
-    let usage =
-        |rows, millis, embedding_tokens| Usage { rows, database: Duration::from_millis(millis), embedding_tokens };
+    let usage = |rows, millis, embedding_tokens| Usage {
+        rows,
+        database: Duration::from_millis(millis),
+        embedding_tokens,
+        ..Usage::default()
+    };
     let none = Quota::default();
     for (quota, used, expected) in [
         (none, usage(u64::MAX, u64::MAX, u64::MAX), None),
