@@ -87,7 +87,7 @@ async fn report(settings: &Settings, arguments: &[&str]) -> Value {
 /// Bytes of what a call was answered with.
 async fn asks(app: &App, who: &str, tool: &str, arguments: Value) -> u64 {
     let reply = soon(app.post(who, tool, arguments)).await;
-    if reply["result"]["isError"] == true {
+    if reply["error"].is_object() || reply["result"]["isError"] == true {
         return 0;
     }
     let parts = reply["result"]["content"].as_array().unwrap_or_else(|| panic!("{who}, {tool}: {reply}"));

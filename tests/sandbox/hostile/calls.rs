@@ -20,7 +20,7 @@ const ANSWERED: &str = "answered";
 pub fn tight(plan: &mut Plan) {
     let limits = &mut plan.settings.plugins.limits;
     limits.cpu_ms = 500;
-    limits.host_calls = 20_000;
+    limits.host_calls = 10_000;
     limits.statements = 20;
     limits.database_ms = 2_000;
     limits.handles = 8;
@@ -54,8 +54,8 @@ fn with_the_contract() -> Vec<Deed> {
         Deed("answers with a list", "bad_output", json!({ "answer": "[1]" }), "PLUGIN_CONTRACT", "not an object"),
         Deed("fails with a huge text", "unruly", unruly("error", 500_000), "TOOL_FAILED", "xxx"),
         Deed("fails with a terminal's codes", "unruly", unruly("error_escapes", 1), "NOT_FOUND", "\\u{1b}[31m\\u{0}"),
-        Deed("asks the host for the time", "hostcall_storm", json!({}), "PLUGIN_HOST_CALLS", "more than 20000 times"),
-        Deed("floods the embedder", "unruly", unruly("embed", 100_000), "PLUGIN_HOST_CALLS", "more than 20000 times"),
+        Deed("asks the host for the time", "hostcall_storm", json!({}), "PLUGIN_HOST_CALLS", "more than 10000 times"),
+        Deed("floods the embedder", "unruly", unruly("embed", 100_000), "PLUGIN_HOST_CALLS", "more than 10000 times"),
         Deed("sends it too much at once", "unruly", unruly("embed_much", 5_000), "PLUGIN_ANSWER", "moved more data"),
         Deed("floods the log", "unruly", unruly("log", 10_000), ANSWERED, "logged"),
         Deed("forges the log", "unruly", unruly("log_escapes", 1), ANSWERED, "logged"),
@@ -101,7 +101,7 @@ fn by_hand() -> Vec<(&'static str, Raw, &'static str, &'static str)> {
                 .fields("(table $t 1 funcref)")
                 .call("(loop (drop (table.grow $t (ref.null func) (i32.const 5000))) (br 0)) (i32.const 16)"),
             "PLUGIN_TABLES",
-            "a call may use 20000",
+            "a call may use 10000",
         ),
         (
             "answers with rows it never had",
@@ -300,7 +300,7 @@ async fn what_stays_within_the_bounds_is_answered() {
     for (guest, arguments) in [
         ("memory_bomb", json!({ "mebibytes": 8 })),
         ("huge_answer", json!({ "bytes": 200_000 })),
-        ("hostcall_storm", json!({ "calls": 10_000 })),
+        ("hostcall_storm", json!({ "calls": 5_000 })),
         ("query_storm", json!({ "statements": 20 })),
         ("handle_hoard", json!({ "handles": 8 })),
         ("bad_output", json!({ "answer": r#"{"n":7}"# })),
