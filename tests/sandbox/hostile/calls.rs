@@ -101,7 +101,7 @@ fn by_hand() -> Vec<(&'static str, Raw, &'static str, &'static str)> {
                 .fields("(table $t 1 funcref)")
                 .call("(loop (drop (table.grow $t (ref.null func) (i32.const 5000))) (br 0)) (i32.const 16)"),
             "PLUGIN_TABLES",
-            "a call may use 10000",
+            "a call may use 20000",
         ),
         (
             "answers with rows it never had",
