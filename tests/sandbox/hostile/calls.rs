@@ -19,8 +19,8 @@ const ANSWERED: &str = "answered";
 /// Bounds that a misbehaving guest meets soon; a well-behaved one stays far below.
 pub fn tight(plan: &mut Plan) {
     let limits = &mut plan.settings.plugins.limits;
-    limits.cpu_ms = 500;
-    limits.host_calls = 10_000;
+    limits.cpu_ms = 3_000;
+    limits.host_calls = 20_000;
     limits.statements = 20;
     limits.database_ms = 2_000;
     limits.handles = 8;
@@ -35,7 +35,7 @@ pub fn tight(plan: &mut Plan) {
 fn with_the_contract() -> Vec<Deed> {
     let unruly = |deed: &str, times: u64| json!({ "deed": deed, "times": times });
     vec![
-        Deed("computes without end", "endless_loop", json!({}), "PLUGIN_CPU", "computed for more than 500 ms"),
+        Deed("computes without end", "endless_loop", json!({}), "PLUGIN_CPU", "computed for more than 3000 ms"),
         Deed("takes memory without end", "memory_bomb", json!({}), "PLUGIN_MEMORY", "a call may use 64"),
         Deed("recurses on the stack its compiler made", "recursion", json!({}), "PLUGIN_TRAPPED", "too deep"),
         Deed("panics", "trap", json!({}), "PLUGIN_TRAPPED", "panicked"),
@@ -54,8 +54,8 @@ fn with_the_contract() -> Vec<Deed> {
         Deed("answers with a list", "bad_output", json!({ "answer": "[1]" }), "PLUGIN_CONTRACT", "not an object"),
         Deed("fails with a huge text", "unruly", unruly("error", 500_000), "TOOL_FAILED", "xxx"),
         Deed("fails with a terminal's codes", "unruly", unruly("error_escapes", 1), "NOT_FOUND", "\\u{1b}[31m\\u{0}"),
-        Deed("asks the host for the time", "hostcall_storm", json!({}), "PLUGIN_HOST_CALLS", "more than 10000 times"),
-        Deed("floods the embedder", "unruly", unruly("embed", 100_000), "PLUGIN_HOST_CALLS", "more than 10000 times"),
+        Deed("asks the host for the time", "hostcall_storm", json!({}), "PLUGIN_HOST_CALLS", "more than 20000 times"),
+        Deed("floods the embedder", "unruly", unruly("embed", 100_000), "PLUGIN_HOST_CALLS", "more than 20000 times"),
         Deed("sends it too much at once", "unruly", unruly("embed_much", 5_000), "PLUGIN_ANSWER", "moved more data"),
         Deed("floods the log", "unruly", unruly("log", 10_000), ANSWERED, "logged"),
         Deed("forges the log", "unruly", unruly("log_escapes", 1), ANSWERED, "logged"),
