@@ -203,7 +203,7 @@ async fn the_same_question_is_answered_again_to_the_same_people_only() {
         (by, Value::Int(9), false),
         (by, Value::Int(9), true),
     ] {
-        let (_, was) = asks(app, "ann", statement, &[parameter.clone()]).await.expect("rows");
+        let (_, was) = asks(app, "ann", statement, std::slice::from_ref(&parameter)).await.expect("rows");
         assert_eq!(was, again, "{statement} {parameter:?}");
     }
     let permit = app.host.policy.current().permit(&app.principal("ann"), "echo", "echo_rows", None).expect("a permit");

@@ -175,9 +175,11 @@ mod tests {
         })
     }
 
-    /// Looks at these seconds, and what each made news: word and key after the host.
+    /// A look at this second, what it found, and what that made news: word and key after the host.
+    type Look<'a> = (u64, Vec<Component>, &'a [(Word, &'a str)]);
+
     #[track_caller]
-    fn check(hold: u64, looks: &[(u64, Vec<Component>, &[(Word, &str)])]) {
+    fn check(hold: u64, looks: &[Look<'_>]) {
         let mut judge = Judge::new("h".to_owned(), Duration::from_secs(hold), Duration::from_secs(REPEAT));
         for (seconds, components, expected) in looks {
             let at = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);

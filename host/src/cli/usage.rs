@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_has_a_total() {
-        let text = written(|report, query, currency, out| table(report, query, currency, out));
+        let text = written(table);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_reads_what_was_written() {
-        let text = written(|report, query, currency, out| csv(report, query, currency, out));
+        let text = written(csv);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let header = reader.headers().unwrap().iter().collect::<Vec<_>>().join(" ");
         let expected = format!("tenant plugin account {} cost currency", COUNTS.join(" "));
