@@ -4,7 +4,7 @@
 //! checksums under a salt that is encrypted.
 
 use super::Error;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The form written by this version. A reader refuses what is newer.
@@ -113,10 +113,18 @@ pub struct Role {
     pub member_of: Vec<String>,
 }
 
-/// A fresh name: the time, so that names sort, and some chance, so that two hosts do not take the same one.
-pub(super) fn fresh_id(now: DateTime<Utc>) -> String {
+/// How names begin: a time in UTC, to the second.
+const NAMED: &str = "%Y%m%dT%H%M%SZ";
+
+/// A fresh name: the time, so that names sort, and some chance, so that two hosts do not take the same one. It is at
+/// least a second later than the newest name there is: two backups of one second, or a clock that was set back, do not
+/// change which stands on which.
+pub(super) fn fresh_id(now: DateTime<Utc>, newest: Option<&str>) -> String {
+    let time = newest.and_then(|id| id.split('-').next());
+    let time = time.and_then(|text| NaiveDateTime::parse_from_str(text, NAMED).ok()).map(|time| time.and_utc());
+    let after = time.map_or(now, |time| now.max(time + TimeDelta::seconds(1)));
     let chance: [u8; 3] = rand::random();
-    format!("{}-{}", now.format("%Y%m%dT%H%M%SZ"), hex::encode(chance))
+    format!("{}-{}", after.format(NAMED), hex::encode(chance))
 }
 
 /// As manifests write a time.
@@ -234,9 +242,16 @@ pub(super) mod tests {
 
     #[test]
     fn names_sort_by_time_and_stay_one_word() {
-        let early = fresh_id("2026-11-27T22:00:00Z".parse().unwrap());
-        let late = fresh_id("2026-11-27T22:00:01Z".parse().unwrap());
-        assert!(early < late && is_id(&early), "{early} {late}");
+        let now = "2026-11-27T22:00:00Z".parse().unwrap();
+        let check = |newest: Option<&str>, begins: &str| {
+            let id = fresh_id(now, newest);
+            assert!(id.starts_with(begins) && is_id(&id) && newest.is_none_or(|it| it < id.as_str()), "{id}");
+        };
+        check(None, "20261127T220000Z-");
+        check(Some("20261127T215959Z-ffffff"), "20261127T220000Z-");
+        check(Some("20261127T220000Z-ffffff"), "20261127T220001Z-");
+        check(Some("20261231T235959Z-000000"), "20270101T000000Z-");
+        check(Some("1-by-hand"), "20261127T220000Z-");
         for text in ["", "a/b", "..", "a b", "latest/", &"x".repeat(65)] {
             assert!(!is_id(text), "{text}");
         }

@@ -94,7 +94,8 @@ pub async fn take(origin: &Origin, settings: &Settings, wanted: &Wanted, meter: 
     }
     let catalog = shelf.catalog().await?;
     let now = Utc::now();
-    let work = Work { settings, shelf: &shelf, seal, id: fresh_id(now), salt: rand::random(), meter };
+    let newest = catalog.entries.last().map(|entry| entry.manifest.id.as_str());
+    let work = Work { settings, shelf: &shelf, seal, id: fresh_id(now, newest), salt: rand::random(), meter };
     let taken = match work.all(origin, &admin, &catalog, wanted, now).await {
         Ok(taken) => taken,
         Err(error) => {
