@@ -47,7 +47,7 @@ pub(super) struct Cluster {
     pub(super) key: SecretString,
     account: Option<Account>,
     /// Holds the kernel's lock for as long as it is open.
-    _lock: File,
+    _lock: Lock,
     /// Present when the state directory's own path is too long for a socket.
     _short: Option<tempfile::TempDir>,
 }
@@ -232,13 +232,24 @@ pub(super) fn own(dir: &Path, account: Option<&Account>) -> Result<(), Error> {
     account.map_or(Ok(()), |account| account.give(dir))
 }
 
-/// Takes the lock of the cluster; the kernel gives it back when this process ends, however it ends.
-pub(super) fn take(dir: &Path) -> Result<File, Error> {
+/// The lock of a cluster. The kernel gives it back when this process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing is not enough: a child that is just being started holds copies of all files until it becomes its program.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Takes the lock of the cluster.
+pub(super) fn take(dir: &Path) -> Result<Lock, Error> {
     let path = dir.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(Error::state("write", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked(dir.to_owned())),
         Err(errno) => Err(Error::state("lock", &path)(errno.into())),
     }

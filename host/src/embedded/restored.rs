@@ -4,7 +4,7 @@
 //! The superuser's password is no part of a backup. A restored cluster gets a new one, set by the server itself without
 //! a door to the outside (single-user mode), which also replays the log the backup brought along.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -67,7 +67,7 @@ pub struct Restoring {
     made: bool,
     durable: bool,
     whole: bool,
-    lock: Option<File>,
+    lock: Option<cluster::Lock>,
 }
 
 impl Restoring {

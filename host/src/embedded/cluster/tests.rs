@@ -26,8 +26,11 @@ fn second_taker_is_refused_until_the_first_lets_go() {
     let dir = temporary();
     let first = take(dir.path()).expect("free");
     assert!(matches!(take(dir.path()), Err(Error::Locked(path)) if path == dir.path()));
+    // As a child has it between its birth and its program.
+    let copy = first.0.try_clone().expect("a copy");
     drop(first);
     take(dir.path()).expect("free again");
+    drop(copy);
 }
 
 #[track_caller]
