@@ -1,13 +1,14 @@
 //! Vectors kept up with texts: what is missing or says something else is made again, and nothing else.
 //!
 //! Where a pass stopped is seen from what is there, so any pass can be the next one. Lots are stored as they are made; a
-//! pass that is ended loses one at most.
+//! pass that is ended loses those under way at most.
 
 use super::{Error, Failure, Model, NoVectors, Purpose, Vectors};
 use futures_util::StreamExt;
 use futures_util::stream;
 use rowhouse_migrations as shape;
 use shape::embeddings::{Embedding, Queued, Source, Step, Text};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -145,7 +146,8 @@ pub async fn queued(admin: &Client, model: &Model, budget: Duration) -> Result<R
     Ok(report)
 }
 
-/// Make and store vectors of these texts, several lots at once.
+/// Make and store vectors of these texts, several lots at once. After a failure no more are asked for; those under way
+/// are waited for and stored, since they are paid for.
 #[expect(clippy::too_many_arguments, reason = "one place, called from two")]
 async fn lots(
     admin: &Client,
@@ -161,14 +163,24 @@ async fn lots(
     let mut page = page.into_iter().peekable();
     let lots: Vec<Vec<Text>> =
         std::iter::from_fn(|| page.peek().is_some().then(|| page.by_ref().take(size).collect())).collect();
+    let failed = AtomicBool::new(false);
+    let mut failure = None;
     let mut made = stream::iter(lots)
+        .take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)))
         .map(|lot| async move {
             let vectors = lot_of(model, &lot, budget).await;
             (lot, vectors)
         })
         .buffer_unordered(at_once);
     while let Some((lot, vectors)) = made.next().await {
-        let Made { vectors, tokens } = vectors?;
+        let Made { vectors, tokens } = match vectors {
+            Ok(made) => made,
+            Err(why) => {
+                failed.store(true, Ordering::Relaxed);
+                failure.get_or_insert(why);
+                continue;
+            }
+        };
         report.tokens += tokens;
         let lot_size = lot.len() as u64;
         let mut stored = Vec::with_capacity(lot.len());
@@ -182,7 +194,7 @@ async fn lots(
         report.made += shape::embeddings::store_embeddings(admin, source, row, &stored).await?;
         on(lot_size);
     }
-    Ok(())
+    failure.map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// Vectors of one lot; nothing for a text the model does not take even alone.
