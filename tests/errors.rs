@@ -1,12 +1,10 @@
 //! No private text ever reaches the wire, nor anybody's rows the log.
 
-use crate::harness::{App, binary, guest, shared};
+use crate::harness::{App, shared};
 use crate::patience::soon;
+use crate::piped;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
 
 /// What no answer to a failed call may hold: names of the server's insides, of its files, of its source.
 const INSIDES: [&str; 16] = [
@@ -207,58 +205,11 @@ async fn tools_that_fail_say_nothing_of_the_inside() {
 
 /// What a whole process says in its log while calls fail, at its most talkative.
 async fn log_of(statements: &[&str]) -> (Vec<Value>, String) {
-    let shared = shared().await;
-    let plugins = tempfile::tempdir().expect("a directory");
-    for name in ["sales", "trap"] {
-        std::fs::copy(guest(name), plugins.path().join(format!("{name}.wasm"))).expect("a copy of the guest");
-    }
-    let mut child = Command::new(binary())
-        .args(["stdio", "--as", "seattle", "--log", "debug", "--state-dir"])
-        .arg(&shared.state)
-        .arg("--plugins")
-        .arg(plugins.path())
-        .env("DATABASE_URL", &shared.url)
-        // As many connections as the rest of the run may have: the limit belongs to the roles of the one server.
-        .env("ROWHOUSE_DATABASE__POOL__MAX", "60")
-        .env("ROWHOUSE_PLUGINS__SIGNATURES", "optional")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the host starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let mut errors = child.stderr.take().expect("a pipe");
-    // Read all along: a full pipe would stop the host.
-    let log = tokio::spawn(async move {
-        let mut log = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut errors, &mut log).await.expect("a log in UTF-8");
-        log
-    });
-    let call = |id: usize, name: &str, arguments: Value| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name, "arguments": arguments } });
-    let hello =
-        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
-    let mut messages = vec![
-        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello }),
-        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
-    ];
-    let queries = statements.iter().map(|statement| ("execute_sales_query", json!({ "query": statement })));
-    let calls = queries.chain([("trap", json!({ "text": "canary-of-an-argument" }))]);
-    messages.extend(calls.enumerate().map(|(i, (name, arguments))| call(i + 1, name, arguments)));
-    let mut replies = Vec::new();
-    for message in messages {
-        input.write_all(format!("{message}\n").as_bytes()).await.expect("an open pipe");
-        if message["id"].is_u64() {
-            let line = soon(output.next_line()).await.expect("a line").expect("an answer");
-            replies.push(serde_json::from_str(&line).expect("an answer is JSON"));
-        }
-    }
-    drop(input);
-    let status = soon(child.wait()).await.expect("an end");
-    let log = soon(log).await.expect("a log");
-    assert!(status.success(), "{log}");
-    (replies, log)
+    let queries = statements
+        .iter()
+        .map(|statement| json!({ "name": "execute_sales_query", "arguments": { "query": statement } }))
+        .chain([json!({ "name": "trap", "arguments": { "text": "canary-of-an-argument" } })]);
+    piped::called(&["--log", "debug"], &[], queries.collect()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

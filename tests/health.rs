@@ -3,16 +3,15 @@
 mod receiver; // Somebody who is told.
 
 use self::receiver::Receiver;
+use crate::desk::door;
 use crate::harness::{App, binary, guest, root};
 use crate::patience::soon;
 use rowhouse::alerts::Alerts;
 use rowhouse::config::{self, Bounds, Least, Secret, Settings, Webhook};
 use rowhouse::health::{Component, Severity};
-use rowhouse::mcp;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -27,15 +26,6 @@ async fn run(variables: &[(&str, String)], arguments: &[&str]) -> (Option<i32>, 
     let text = |bytes| String::from_utf8(bytes).expect("words in UTF-8");
     let (out, err) = (text(output.stdout), text(output.stderr));
     (output.status.code(), if err.is_empty() { out } else { out + &err })
-}
-
-/// A socket at which this house says how it is, as long as the directory lives.
-fn door(app: &App, stop: &CancellationToken) -> (tempfile::TempDir, PathBuf) {
-    let desk = tempfile::tempdir().expect("a directory");
-    let path = desk.path().join("admin.sock");
-    let listener = mcp::admin::listen(&path).expect("a socket");
-    drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&app.host), stop.clone())));
-    (desk, path)
 }
 
 async fn whole(socket: &Path) -> (Option<i32>, Value) {

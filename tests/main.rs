@@ -7,6 +7,8 @@
 mod harness; // A whole Rowhouse in this process: own plugins, own port, one database for all.
 mod patience; // How long a test waits.
 mod redis; // A Redis of the run's own.
+mod desk; // The operator's door of a house.
+mod piped; // A host over its standard input and output.
 mod proxy; // A front that adds a bearer token, for clients that cannot send one.
 
 mod conformance; // The public suite of the protocol, both revisions, through a guest.

@@ -8,7 +8,8 @@ mod restart; // A PostgreSQL that is stopped and started.
 use crate::harness::{App, shared};
 use crate::patience::soon;
 use line::{Cut, Line, MARK, ROW};
-use rowhouse::query::{Bounds, LaneStatus, Ran, SqlCode, SqlError, Standing, TenantTx, Value};
+use rowhouse::query::{Bounds, LaneStatus, Ran, SqlCode, SqlError, TenantTx, Value};
+use rowhouse::telemetry::Breaker;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,12 +151,12 @@ async fn a_database_that_is_away_is_told_at_once_and_served_again_by_itself() {
     let line = Line::lay(shared().await).await;
     let app = house(&line, |pool| pool.tries = 2).await;
     let standing = || app.host.database.standing().0;
-    assert_eq!((rows(&app, "SELECT 1").await, standing()), (1, Standing::Closed));
+    assert_eq!((rows(&app, "SELECT 1").await, standing()), (1, Breaker::Closed));
     assert_eq!(app.ready().await, 200);
     line.down();
     // The first ones find out.
     let mut before = 0;
-    while standing() == Standing::Closed {
+    while standing() == Breaker::Closed {
         let error = run(&app, "SELECT 1", &[]).await.0.expect_err("nobody is there");
         assert_eq!(error.code, SqlCode::Unavailable);
         assert!(error.message.contains("cannot be reached"), "{error}");
@@ -181,7 +182,7 @@ async fn a_database_that_is_away_is_told_at_once_and_served_again_by_itself() {
     // Nobody calls meanwhile: it comes back by itself.
     let back = std::time::Instant::now();
     line.up();
-    until(|| standing() == Standing::Closed).await;
+    until(|| standing() == Breaker::Closed).await;
     println!("served again {} ms after the database was back", back.elapsed().as_millis());
     for _ in 0..5 {
         assert_eq!(rows(&app, "SELECT 1").await, 1);

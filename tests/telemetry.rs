@@ -4,6 +4,7 @@ mod collector; // A collector of traces, for a test.
 mod secrets; // A secret in every place there is for one.
 mod traced; // Whole processes, and what they send and say.
 
+use crate::desk::{self, door};
 use crate::harness::{App, binary, root};
 use crate::patience::soon;
 use rowhouse::mcp;
@@ -11,8 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -28,10 +28,8 @@ struct Watched {
 impl Watched {
     async fn start(slow_ms: u64) -> Self {
         let app = App::plan(|plan| plan.settings.telemetry.slow_ms = slow_ms).await;
-        let (desk, stop) = (tempfile::tempdir().expect("a directory"), CancellationToken::new());
-        let socket = desk.path().join("admin.sock");
-        let listener = mcp::admin::listen(&socket).expect("a socket");
-        drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&app.host), stop.clone())));
+        let stop = CancellationToken::new();
+        let (desk, socket) = door(&app, &stop);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let metrics = format!("http://{}", listener.local_addr().expect("an address"));
         drop(tokio::spawn(mcp::metrics::run(listener, Arc::clone(&app.host), stop.clone())));
@@ -49,14 +47,7 @@ impl Watched {
 
     /// What the admin socket answers.
     async fn ask(&self, path: &str) -> String {
-        let mut stream = UnixStream::connect(&self.socket).await.expect("the socket answers");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
-        soon(stream.write_all(request.as_bytes())).await.expect("a request");
-        let mut reply = String::new();
-        soon(stream.read_to_string(&mut reply)).await.expect("a reply");
-        let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
-        body.to_owned()
+        desk::get(&self.socket, path).await
     }
 
     /// What a command prints that asks this host.

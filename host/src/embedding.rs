@@ -16,12 +16,10 @@ mod provider; // What a model is.
 mod remote; // A model behind an interface.
 pub mod weights; // The usual model's files.
 
-pub use cache::BadAddress;
-pub use patience::Standing;
 pub use provider::{Failure, Provider, Purpose, Space, Vectors};
 
 use crate::config;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Breaker, Telemetry};
 use arc_swap::ArcSwap;
 use cache::Cache;
 use patience::Patience;
@@ -142,7 +140,7 @@ impl Model {
     }
 
     /// How the breaker before it stands.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Breaker {
         self.patience.standing()
     }
 
@@ -240,6 +238,15 @@ impl Embeddings {
     /// # Errors
     /// See [`NoVectors`]. Never later than `embedding.query_ms`, and a little for the cache.
     pub async fn embed(&self, account: &str, texts: &[String], left: usize) -> Result<Vectors, NoVectors> {
+        let model = self.admit(texts, left)?;
+        self.make(&model, account, texts).await
+    }
+
+    /// The model in use, where these texts may have vectors made of them. Nothing is waited for.
+    ///
+    /// # Errors
+    /// See [`NoVectors`].
+    pub(crate) fn admit(&self, texts: &[String], left: usize) -> Result<Arc<Model>, NoVectors> {
         let model = match &**self.0.state.load() {
             State::Off => return Err(NoVectors::NotConfigured),
             State::Waits(why) => return Err(NoVectors::Unavailable(why.clone())),
@@ -256,6 +263,14 @@ impl Embeddings {
                 long.len()
             )));
         }
+        Ok(model)
+    }
+
+    /// One vector for each of the texts that were admitted.
+    ///
+    /// # Errors
+    /// See [`Self::embed`].
+    pub(crate) async fn make(&self, model: &Model, account: &str, texts: &[String]) -> Result<Vectors, NoVectors> {
         let dimensions = usize::from(model.space().dimensions);
         let keys: Vec<cache::Key> = texts.iter().map(|text| cache::key(&model.fingerprint, account, text)).collect();
         let mut found = self.0.cache.get(&keys, dimensions).await;

@@ -211,6 +211,46 @@ impl Code {
             Code::Database | Code::Overloaded | Code::Internal => Blame::Host,
         }
     }
+
+    /// Whether it says that a bound was met.
+    pub const fn is_limit(self) -> bool {
+        match self {
+            Code::Arguments
+            | Code::RateLimited
+            | Code::QuotaExceeded
+            | Code::QueryTimeout
+            | Code::QueryLimit
+            | Code::PluginStack
+            | Code::PluginDeadline
+            | Code::PluginCpu
+            | Code::PluginFuel
+            | Code::PluginMemory
+            | Code::PluginTables
+            | Code::PluginInstances
+            | Code::PluginHostCalls
+            | Code::PluginStatements
+            | Code::PluginDatabaseTime
+            | Code::PluginHandles
+            | Code::PluginAnswer
+            | Code::PluginNesting
+            | Code::Overloaded => true,
+            Code::Validation
+            | Code::Authentication
+            | Code::Authorization
+            | Code::RequestState
+            | Code::UnknownTool
+            | Code::NotFound
+            | Code::QueryRejected
+            | Code::QueryInvalid
+            | Code::Database
+            | Code::ToolFailed
+            | Code::PluginTrapped
+            | Code::PluginContract
+            | Code::PluginDenied
+            | Code::Cancelled
+            | Code::Internal => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Code {

@@ -17,7 +17,6 @@ mod strict; // JSON that can be read in one way only.
 mod token; // A token, read but not believed.
 mod unproven; // Why not.
 
-pub(crate) use source::is_loopback;
 pub use unproven::{Reason, Unproven};
 
 use crate::clerk::Clerk;

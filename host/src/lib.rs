@@ -11,6 +11,8 @@
 pub mod config; // Every setting, read once.
 pub mod error; // What can go wrong, sorted by who can act.
 pub mod disk; // Files, whole or not at all.
+pub mod web; // HTTP to elsewhere.
+pub mod commons; // A Redis that hosts share and none depends on.
 pub mod telemetry; // Numbers, spans, log lines, slow statements.
 pub mod worker; // Processes of our own, bounded.
 pub mod wheel; // Archives from a package index.

@@ -31,11 +31,10 @@ mod trip;
 mod value;
 mod wording;
 
-pub use cache::{Answers, BadAddress, Counted, Status as CacheStatus};
+pub use cache::{Answers, Counted, Status as CacheStatus};
 pub use fault::{SqlCode, SqlError};
 pub use lane::{Logins, Target};
 pub use packed::{Batch, Packed, PackedData};
-pub use patience::Standing;
 pub use pool::{LaneStatus, Status};
 pub use rows::{Column, Rows};
 pub use tally::Ran;
@@ -44,6 +43,7 @@ pub use value::{Kind, Value};
 pub use wording::Wording;
 
 use crate::policy::{Permit, Readable};
+use crate::telemetry::Breaker;
 use crate::traffic::Account;
 use arc_swap::ArcSwap;
 use gate::{Checked, Gate};
@@ -241,7 +241,7 @@ impl Database {
     }
 
     /// How the breaker before the database stands, and for how long it has been away.
-    pub fn standing(&self) -> (Standing, Option<Duration>) {
+    pub fn standing(&self) -> (Breaker, Option<Duration>) {
         (self.0.patience.standing(), self.0.patience.away())
     }
 
@@ -362,6 +362,11 @@ impl TenantTx {
         #[cfg(feature = "demolition")]
         let order = shared.lowered.rebracket(order);
         self.tries(Arc::new(order), begun).await
+    }
+
+    /// Who is charged for it.
+    pub fn account(&self) -> Account {
+        self.account
     }
 
     /// The statements that were run until now, those that were refused, let go of or are still under way included.

@@ -10,6 +10,7 @@
 //! (`label.rs`): codes, phases, names of what is served. There is none for a tenant, a principal, a statement or an
 //! argument, and a text from outside does not become one.
 
+mod breaker; // How one stands.
 mod label; // What metrics may be told apart by.
 pub mod log; // Log lines, with what is secret masked.
 mod metrics; // What is counted.
@@ -18,6 +19,7 @@ mod slow; // Statements that took long.
 mod state; // What is read when somebody looks.
 pub mod trace; // The way of a call, for a collector.
 
+pub(crate) use breaker::Dial;
 pub use label::{Breaker, Item, Name, Offers, Outcome, Phase, Swap};
 pub use recent::{Failures, Line, Snapshot};
 pub use slow::{Slow, Statement};

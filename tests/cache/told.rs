@@ -1,14 +1,12 @@
 //! What callers, the trail and operators hear of it.
 
 use super::{SLOW, counted, shop};
+use crate::desk::{self, door};
 use crate::harness::App;
 use crate::patience::soon;
 use rowhouse::config::Grant;
-use rowhouse::mcp;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 async fn call(app: &App, statement: &str, how: &str) -> Value {
@@ -95,17 +93,11 @@ async fn an_operator_sees_what_it_does() {
         call(&shop.app, SLOW, "pass").await;
     }
     call(&shop.app, "SELECT now()", "pass").await;
-    let (desk, stop) = (tempfile::tempdir().expect("a directory"), CancellationToken::new());
-    let path = desk.path().join("admin.sock");
-    let listener = mcp::admin::listen(&path).expect("a socket");
-    drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&shop.app.host), stop.clone())));
-    let mut stream = tokio::net::UnixStream::connect(&path).await.expect("the socket answers");
-    stream.write_all(b"GET /health HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").await.expect("a request");
-    let mut reply = String::new();
-    soon(stream.read_to_string(&mut reply)).await.expect("a reply");
+    let stop = CancellationToken::new();
+    let (_desk, socket) = door(&shop.app, &stop);
+    let body = desk::get(&socket, "/health").await;
     stop.cancel();
-    let (_, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
-    let cache = serde_json::from_str::<Value>(body).expect("JSON")["cache"].take();
+    let cache = serde_json::from_str::<Value>(&body).expect("JSON")["cache"].take();
     let counts = json!({ "hits": 2, "misses": 1, "passed": 1, "stored": 1, "joined": 0, "evicted": 0 });
     for (name, count) in counts.as_object().expect("counts") {
         assert_eq!(&cache["counts"][name], count, "{name}: {cache}");

@@ -4,7 +4,8 @@ use super::endpoint::{Asked, Endpoint, Mood, PRIVATE, vector};
 use crate::patience::soon;
 use crate::redis::RedisServer;
 use rowhouse::config::{self, Provider};
-use rowhouse::embedding::{Embeddings, NoVectors, Standing, State, Vectors};
+use rowhouse::embedding::{Embeddings, NoVectors, State, Vectors};
+use rowhouse::telemetry::Breaker;
 use std::time::{Duration, Instant};
 
 /// Length of vectors here.
@@ -154,7 +155,7 @@ async fn a_service_that_is_down_is_left_alone_and_found_again() {
         let error = embed(&embeddings, &["paint"]).await.expect_err("nobody is there").to_string();
         assert_eq!(error, "the embedding service cannot be reached");
     }
-    assert_eq!(model.standing(), Standing::Open);
+    assert_eq!(model.standing(), Breaker::Open);
     let error = embed(&embeddings, &["paint"]).await.expect_err("left alone").to_string();
     assert_eq!(error, "the embedding service failed several times and is left alone for a while");
     endpoint.come_back().await;
@@ -164,7 +165,7 @@ async fn a_service_that_is_down_is_left_alone_and_found_again() {
         }
     })
     .await;
-    assert_eq!(model.standing(), Standing::Closed);
+    assert_eq!(model.standing(), Breaker::Closed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,6 +131,20 @@ pub fn question(statement: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
 }
 
+/// The request that calls a tool of a host at this address.
+pub fn asking(url: &str, token: &str, tool: &str, call: &Value) -> reqwest::RequestBuilder {
+    // Whoever comes first installs it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+        .post(url)
+        .bearer_auth(token)
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .json(call)
+}
+
 /// Run a command to its end.
 pub async fn ended(command: &mut Command) -> Ended {
     let output = soon(command.output()).await.expect("the host runs");
@@ -182,14 +196,7 @@ impl Serving {
 
     /// The rows of a statement.
     pub async fn rows(&self, token: &str, statement: &str) -> Value {
-        let request = reqwest::Client::new()
-            .post(&self.url)
-            .bearer_auth(token)
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", "tools/call")
-            .header("mcp-name", "execute_sales_query")
-            .json(&question(statement));
+        let request = asking(&self.url, token, "execute_sales_query", &question(statement));
         let reply = soon(request.send()).await.expect("a reply");
         let mut reply: Value = soon(reply.json()).await.expect("a JSON reply");
         assert_eq!(reply["result"]["isError"], false, "{reply}");

@@ -1,7 +1,7 @@
 //! A host as a process: told to stop, told to read its settings again, and one that cannot start.
 
 use super::LOOK;
-use crate::outage::process::{Home, ended, question};
+use crate::outage::process::{Home, asking, ended, question};
 use crate::patience::soon;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -31,8 +31,6 @@ impl Host {
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--set", &socket, "--set", NO_MODEL];
         let arguments = arguments.into_iter().chain(more.iter().copied());
         let mut command = home.command(arguments);
-        // For the client that asks it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // Words are looked for in what it says.
         command.env("NO_COLOR", "1").envs(manager.map(|path| ("NOTIFY_SOCKET", path)));
         let mut child = command.spawn().expect("the host starts");
@@ -100,14 +98,7 @@ impl Host {
 
     /// Call a tool; the JSON-RPC reply.
     async fn call(&self, token: &str, tool: &str, request: Value) -> Value {
-        let request = reqwest::Client::new()
-            .post(&self.url)
-            .bearer_auth(token)
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", "tools/call")
-            .header("mcp-name", tool)
-            .json(&request);
+        let request = asking(&self.url, token, tool, &request);
         soon(async { request.send().await.expect("a reply").json().await.expect("a JSON reply") }).await
     }
 
@@ -124,15 +115,7 @@ impl Host {
         request["params"]["arguments"] = json!({ "size": size });
         let (url, token) = (self.url.clone(), token.to_owned());
         let call = tokio::spawn(async move {
-            let asked = reqwest::Client::new()
-                .post(url)
-                .bearer_auth(token)
-                .header("accept", "application/json, text/event-stream")
-                .header("mcp-protocol-version", "2026-07-28")
-                .header("mcp-method", "tools/call")
-                .header("mcp-name", "slow_query")
-                .json(&request);
-            match asked.send().await {
+            match asking(&url, &token, "slow_query", &request).send().await {
                 Ok(reply) => reply.json().await.unwrap_or_default(),
                 Err(_) => Value::Null,
             }

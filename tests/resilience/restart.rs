@@ -7,7 +7,8 @@ use rowhouse::config::Settings;
 use rowhouse::embedded::{self, Options, Server};
 use rowhouse::house::Ground;
 use rowhouse::keys::Keys;
-use rowhouse::query::{SqlCode, Standing, Value};
+use rowhouse::query::{SqlCode, Value};
+use rowhouse::telemetry::Breaker;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +76,7 @@ async fn a_restart_of_the_database_is_waited_out() {
     until(|| app.host.database.status().in_use == 1).await;
     soon(server.stop()).await.expect("an end");
     // Who comes now is told at once, after the first have found out.
-    while app.host.database.standing().0 == Standing::Closed {
+    while app.host.database.standing().0 == Breaker::Closed {
         let probe = open(&app, CancellationToken::new());
         let asked = tokio::spawn(probe.start("SELECT 1".to_owned(), Vec::new()).await);
         tokio::time::sleep(LOOK).await;
@@ -85,7 +86,7 @@ async fn a_restart_of_the_database_is_waited_out() {
     assert!(away.code == SqlCode::Unavailable && away.message.contains("try again in "), "{away}");
     let server = start(&options).await;
     let back = std::time::Instant::now();
-    until(|| app.host.database.standing().0 == Standing::Closed).await;
+    until(|| app.host.database.standing().0 == Breaker::Closed).await;
     println!("served again {} ms after the server was back", back.elapsed().as_millis());
     for _ in 0..16 {
         assert_eq!(rows(&app, "SELECT 1").await, 1, "no connection of before costs a call");

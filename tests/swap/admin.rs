@@ -1,41 +1,26 @@
 //! The operator's door: what the commands do, over a socket that nobody else may open.
 
 use super::{only_echo, version, waits};
-use crate::harness::{App, guest};
+use crate::desk::{self, door};
+use crate::harness::guest;
 use crate::patience::soon;
 use rowhouse::mcp;
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use std::path::Path;
 use tokio_util::sync::CancellationToken;
-
-/// A socket at which this house is administered, as long as the directory lives.
-fn door(app: &App, stop: &CancellationToken) -> (tempfile::TempDir, PathBuf) {
-    let desk = tempfile::tempdir().expect("a directory");
-    let path = desk.path().join("admin.sock");
-    let listener = mcp::admin::listen(&path).expect("a socket");
-    drop(tokio::spawn(mcp::admin::run(listener, Arc::clone(&app.host), stop.clone())));
-    (desk, path)
-}
 
 /// One request; its status and what came back.
 async fn ask(socket: &Path, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-    let mut stream = UnixStream::connect(socket).await.expect("the socket answers");
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
-    soon(stream.write_all((head + &body).as_bytes())).await.expect("a request");
-    let mut reply = String::new();
-    soon(stream.read_to_string(&mut reply)).await.expect("a reply");
-    let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
+    let (head, body) = desk::ask(socket, &(head + &body)).await;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}")))
+    (status, serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e}: {body}")))
 }
 
 #[tokio::test]

@@ -1,12 +1,8 @@
 //! A whole process: the trace it sends of a call, the lines it logs of it, and what it does without a collector.
 
 use super::collector::{Collector, Span};
-use crate::harness::{binary, guest, shared};
-use crate::patience::soon;
+use crate::piped;
 use serde_json::{Value, json};
-use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
 
 /// A caller's trace, and its span in it.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -14,62 +10,16 @@ const SPAN: &str = "b7ad6b7169203331";
 
 /// Answers of a host on standard input to calls of these tools, and its log as JSON.
 async fn host(collector: &str, log: &str, calls: &[(&str, Value)]) -> (Vec<Value>, Vec<Value>, String) {
-    let shared = shared().await;
-    let plugins = tempfile::tempdir().expect("a directory");
-    for name in ["sales", "trap"] {
-        std::fs::copy(guest(name), plugins.path().join(format!("{name}.wasm"))).expect("a copy of the guest");
-    }
-    let mut child = Command::new(binary())
-        .args(["stdio", "--as", "seattle", "--log-json", "--log", log, "--state-dir"])
-        .arg(&shared.state)
-        .arg("--plugins")
-        .arg(plugins.path())
-        .env("DATABASE_URL", &shared.url)
-        // As many connections as the rest of the run may have: the limit belongs to the roles of the one server.
-        .env("ROWHOUSE_DATABASE__POOL__MAX", "60")
-        .env("ROWHOUSE_PLUGINS__SIGNATURES", "optional")
-        .env("ROWHOUSE_EMBEDDING__MODEL", "none")
-        .env("ROWHOUSE_TELEMETRY__SLOW_MS", "0")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
-        .env("ROWHOUSE_TELEMETRY__OTLP__HEADERS", "x-api-key=canary-of-a-header")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("the host starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    let mut output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let mut errors = child.stderr.take().expect("a pipe");
-    // Read all along: a full pipe would stop the host.
-    let log = tokio::spawn(async move {
-        let mut log = String::new();
-        errors.read_to_string(&mut log).await.expect("a log in UTF-8");
-        log
-    });
-    let hello =
-        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "0" } });
-    let mut messages = vec![
-        json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello }),
-        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
-    ];
     let meta = json!({ "traceparent": format!("00-{TRACE}-{SPAN}-01"), "tracestate": "vendor=opaque" });
-    messages.extend(calls.iter().enumerate().map(|(at, (name, arguments))| {
-        let params = json!({ "name": name, "arguments": arguments, "_meta": meta });
-        json!({ "jsonrpc": "2.0", "id": at + 1, "method": "tools/call", "params": params })
-    }));
-    let mut replies = Vec::new();
-    for message in messages {
-        input.write_all(format!("{message}\n").as_bytes()).await.expect("an open pipe");
-        if message["id"].is_u64() {
-            let line = soon(output.next_line()).await.expect("a line").expect("an answer");
-            replies.push(serde_json::from_str(&line).expect("an answer is JSON"));
-        }
-    }
-    drop(input);
-    let status = soon(child.wait()).await.expect("an end");
-    let log = soon(log).await.expect("a log");
-    assert!(status.success(), "{log}");
+    let call = |(name, arguments): &(&str, Value)| json!({ "name": name, "arguments": arguments, "_meta": meta });
+    let variables = [
+        ("ROWHOUSE_EMBEDDING__MODEL", "none"),
+        ("ROWHOUSE_TELEMETRY__SLOW_MS", "0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector),
+        ("ROWHOUSE_TELEMETRY__OTLP__HEADERS", "x-api-key=canary-of-a-header"),
+    ];
+    let words = ["--log-json", "--log", log];
+    let (mut replies, log) = piped::called(&words, &variables, calls.iter().map(call).collect()).await;
     // What is said at the start is for people.
     let lines = log.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).expect("JSON"));
     (replies.split_off(1), lines.collect(), log)

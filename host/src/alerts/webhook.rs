@@ -5,7 +5,7 @@ use super::judge::Notice;
 use super::outbox::Outbox;
 use crate::config::{self, Least};
 use crate::health::Severity;
-use crate::identity::is_loopback;
+use crate::web::{self, is_loopback};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use http::{HeaderName, HeaderValue, StatusCode};
 use reqwest::{Client, Url, redirect};
@@ -95,15 +95,9 @@ impl Webhook {
                 Some((name, value))
             }
         };
-        // Whichever room comes first installs it; all of the host uses ring (no cmake to build it).
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(REACH)
-            .timeout(ANSWER)
-            .user_agent(concat!("rowhouse/", env!("CARGO_PKG_VERSION")))
-            // A secret is for whom it was given to.
-            .redirect(redirect::Policy::none());
-        let client = if plain { client.no_proxy().tls_certs_only([]) } else { client };
+        // A secret is for whom it was given to.
+        let client = web::client().connect_timeout(REACH).timeout(ANSWER).redirect(redirect::Policy::none());
+        let client = if plain { web::plain(client) } else { client };
         let client = client.build().map_err(|_| {
             unusable("url: there is no TLS client; are the system's certificates (ca-certificates) installed?")
         })?;

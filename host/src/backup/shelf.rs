@@ -10,6 +10,7 @@ use super::manifest::{self, Manifest, Object, is_id};
 use super::{Error, Meter};
 use crate::config::Secret;
 use crate::disk;
+use crate::web;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt};
@@ -91,8 +92,7 @@ impl Shelf {
             given.insert(name.to_lowercase(), value.expose_secret().to_owned());
         }
         let url = address.parse().map_err(|_| wrong("it is no URL".to_owned()))?;
-        // A command that only makes backups has spoken to nobody by TLS before. A second install changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        web::provide_tls();
         let (store, prefix) = parse_url_opts(&url, given).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { store: Arc::from(store), prefix, place: address.to_owned(), directory: None })
     }

@@ -1,8 +1,8 @@
 //! How the house stands, for whoever looks: metrics and `rowhouse top`.
 
 use super::Host;
-use crate::embedding::{Standing, State as Model};
-use crate::telemetry::{Breaker, Connections, Meeting, Queue, Snapshot, State, Trail, Version};
+use crate::embedding::State as Model;
+use crate::telemetry::{Connections, Meeting, Queue, Snapshot, State, Trail, Version};
 use std::fmt;
 
 impl Host {
@@ -48,11 +48,7 @@ impl Host {
     fn meeting(&self) -> Meeting {
         let (hits, misses) = self.embeddings.cache_counts();
         let breaker = match self.embeddings.state() {
-            Model::Serves(model) => Some(match model.standing() {
-                Standing::Closed => Breaker::Closed,
-                Standing::Open => Breaker::Open,
-                Standing::HalfOpen => Breaker::HalfOpen,
-            }),
+            Model::Serves(model) => Some(model.standing()),
             Model::Off | Model::Waits(_) => None,
         };
         Meeting { breaker, hits, misses }

@@ -3,15 +3,16 @@
 use crate::config::Settings;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 /// Longer than the host takes for any answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of an answer: some thousand slow statements.
+/// Bytes of an answer: some thousand slow statements, or as many plugins.
 const LONGEST: u64 = 16 << 20;
 
 /// The host's answer to `GET path`.
@@ -35,8 +36,12 @@ pub(super) async fn get<T: DeserializeOwned>(settings: &Settings, path: &str) ->
     serde_json::from_str(body).context("the host's answer is of another version than this program")
 }
 
-async fn ask(socket: &Path, path: &str) -> std::io::Result<String> {
-    let mut stream = UnixStream::connect(socket).await?;
+async fn ask(socket: &Path, path: &str) -> io::Result<String> {
+    request(UnixStream::connect(socket).await?, path).await
+}
+
+/// One question to a host, at any of its doors, and all that comes back.
+pub(super) async fn request(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
     // HTTP/1.0 has no chunks, and ends with the connection.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();

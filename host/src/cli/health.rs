@@ -1,5 +1,6 @@
 //! `rowhouse health`: whether a host answers calls, and how it is doing, asked of itself; and whether its alerts arrive.
 
+use super::admin;
 use crate::alerts;
 use crate::config::Settings;
 use crate::plugin::printable;
@@ -11,7 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Less than any engine waits for a health check.
@@ -19,9 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How long the whole look may take: the database and the machine have two seconds each.
 const LOOKING: Duration = Duration::from_secs(10);
-
-/// Bytes of an answer: a few thousand plugins.
-const ANSWER: u64 = 4 << 20;
 
 /// What else is asked.
 #[derive(Subcommand)]
@@ -81,16 +78,7 @@ async fn ready(settings: &Settings) -> Result<ExitCode> {
 }
 
 async fn ask(address: SocketAddr) -> io::Result<String> {
-    get(TcpStream::connect(address).await?, "/health/ready").await
-}
-
-/// One request, and all that comes back.
-async fn get(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.take(ANSWER).read_to_string(&mut answer).await?;
-    Ok(answer)
+    admin::request(TcpStream::connect(address).await?, "/health/ready").await
 }
 
 /// How each component is doing, by the admin socket: the open door tells nobody.
@@ -136,7 +124,7 @@ fn faults(told: &Value) -> String {
 async fn looked(socket: &Path) -> Result<Value> {
     let stream = UnixStream::connect(socket).await;
     let stream = stream.with_context(|| format!("no host answers at {}", socket.display()))?;
-    let answer = get(stream, "/health").await.context("read the host's answer")?;
+    let answer = admin::request(stream, "/health").await.context("read the host's answer")?;
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
     serde_json::from_str(body).context("the host's answer is not what a host says")
 }

@@ -6,6 +6,7 @@ use super::digest::Digest;
 use super::failure::Failure;
 use super::place::Reference;
 use crate::config::Plugins;
+use crate::web;
 use futures_util::StreamExt;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::manifest::{
@@ -62,8 +63,8 @@ impl Remote {
     }
 
     pub(super) fn with(at: &Reference, access: &Access) -> Result<Self, Failure> {
-        // The client's TLS takes the process's own provider; whoever came first installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        // The client's TLS takes the process's own provider.
+        web::provide_tls();
         let config = ClientConfig {
             protocol: if access.plaintext { ClientProtocol::Http } else { ClientProtocol::Https },
             connect_timeout: Some(CONNECT),
@@ -72,7 +73,7 @@ impl Remote {
             use_monolithic_push: true,
             // A list of images for several machines is no component.
             platform_resolver: None,
-            user_agent: concat!("rowhouse/", env!("CARGO_PKG_VERSION")),
+            user_agent: web::AGENT,
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(|e| Failure::of(e, at, &access.from))?;

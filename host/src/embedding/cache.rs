@@ -4,20 +4,13 @@
 //! another tenant asked. Keys are digests, so that no text is in Redis; a vector says roughly what its text was about,
 //! and whoever reads that Redis is the operator's to choose.
 
+use crate::commons::{BadAddress, Commons};
 use moka::sync::Cache as Memory;
-use redis::AsyncCommands;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// How long Redis may take: a vector is made in as many milliseconds by the model itself.
-const ANSWER: Duration = Duration::from_millis(50);
-
-/// How long nobody asks a Redis that failed.
-const LEFT_ALONE: Duration = Duration::from_secs(5);
+use std::time::Duration;
 
 /// Bytes an entry takes besides its numbers.
 const ENTRY: usize = 128;
@@ -34,17 +27,9 @@ pub(super) struct Cache {
 }
 
 struct Shared {
-    connection: ConnectionManager,
+    commons: Commons,
     life: u64,
-    since: Instant,
-    /// Milliseconds after `since` before which nobody asks.
-    quiet_until: AtomicU64,
 }
-
-/// The Redis's address cannot be one. It is not repeated: it may hold a password.
-#[derive(Debug, thiserror::Error)]
-#[error("embedding.redis is no address of a Redis; write redis://host:port")]
-pub struct BadAddress;
 
 /// The key of a text. Lengths first: no two inputs read alike.
 pub(super) fn key(fingerprint: &str, account: &str, text: &str) -> Key {
@@ -62,7 +47,8 @@ impl Cache {
     pub(super) fn new(bytes: u64, life: Duration, redis: Option<&SecretString>) -> Result<Self, BadAddress> {
         let weight = |_: &Key, vector: &Arc<[f32]>| u32::try_from(vector.len() * 4 + ENTRY).unwrap_or(u32::MAX);
         let memory = Memory::builder().max_capacity(bytes).weigher(weight).time_to_live(life).build();
-        let shared = redis.map(|url| Shared::new(url, life)).transpose()?;
+        let commons = redis.map(|url| Commons::new(url, "embedding.redis", "vectors")).transpose()?;
+        let shared = commons.map(|commons| Shared { commons, life: life.as_secs().max(1) });
         Ok(Self { memory, shared, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
@@ -102,65 +88,29 @@ impl Cache {
 }
 
 impl Shared {
-    fn new(url: &SecretString, life: Duration) -> Result<Self, BadAddress> {
-        let client = redis::Client::open(url.expose_secret()).map_err(|_| BadAddress)?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(|_| BadAddress)?;
-        Ok(Self { connection, life: life.as_secs().max(1), since: Instant::now(), quiet_until: AtomicU64::new(0) })
-    }
-
     fn name(key: &Key) -> String {
         format!("rowhouse:embedding:{}", hex::encode(key))
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn rests(&self) -> bool {
-        self.now() < self.quiet_until.load(Ordering::Relaxed)
-    }
-
-    fn failed(&self) {
-        let until = self.now() + u64::try_from(LEFT_ALONE.as_millis()).unwrap_or_default();
-        if self.quiet_until.swap(until, Ordering::Relaxed) == 0 {
-            tracing::warn!("the Redis of embedding.redis does not answer; vectors are kept in memory only");
-        }
-    }
-
     /// Nothing where it is away, or holds something else.
     async fn get(&self, keys: &[&Key], dimensions: usize) -> Vec<Option<Arc<[f32]>>> {
-        let nothing = vec![None; keys.len()];
-        if self.rests() {
-            return nothing;
-        }
         let names: Vec<String> = keys.iter().map(|key| Self::name(key)).collect();
-        let mut connection = self.connection.clone();
-        let asked = tokio::time::timeout(ANSWER, connection.mget::<_, Vec<Option<Vec<u8>>>>(names)).await;
-        let Ok(Ok(found)) = asked else {
-            self.failed();
-            return nothing;
-        };
-        found.into_iter().map(|bytes| unpack(&bytes?, dimensions)).collect()
+        let mut pipe = redis::pipe();
+        pipe.mget(names);
+        match self.commons.ask::<(Vec<Option<Vec<u8>>>,)>(&pipe).await {
+            Some((found,)) => found.into_iter().map(|bytes| unpack(&bytes?, dimensions)).collect(),
+            None => vec![None; keys.len()],
+        }
     }
 
     async fn put(&self, made: &[(Key, Arc<[f32]>)]) {
-        if self.rests() {
-            return;
-        }
         let mut pipe = redis::pipe();
         for (key, vector) in made {
             let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
             pipe.set_ex(Self::name(key), bytes, self.life).ignore();
         }
-        let mut connection = self.connection.clone();
-        let sent = tokio::time::timeout(ANSWER, pipe.query_async::<()>(&mut connection)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            self.failed();
-        }
+        // What is not kept there is made again.
+        let _: Option<()> = self.commons.ask(&pipe).await;
     }
 }
 

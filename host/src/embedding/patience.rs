@@ -5,12 +5,13 @@
 
 use super::NoVectors;
 use super::provider::Failure;
+use crate::telemetry::{Breaker, Dial};
 use backon::{ExponentialBuilder, Retryable};
 use failsafe::backoff::{self, Exponential};
 use failsafe::failure_policy::{self, ConsecutiveFailures};
 use failsafe::{Instrument, StateMachine};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Failures in a row that open the breaker: more than one restart of one of several servers behind an address makes.
@@ -23,15 +24,6 @@ const OPEN_MOST: Duration = Duration::from_secs(60);
 /// The first wait between two tries, and the longest. Jittered up to twice as long: hosts do not come back together.
 const WAIT_FIRST: Duration = Duration::from_millis(100);
 const WAIT_MOST: Duration = Duration::from_secs(5);
-
-/// How a breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the three states of a circuit breaker")]
-pub enum Standing {
-    Closed,
-    Open,
-    HalfOpen,
-}
 
 /// The breaker before one model, and how often it is asked.
 pub(super) struct Patience {
@@ -46,33 +38,23 @@ pub(super) struct Patience {
 #[derive(Clone)]
 struct Watch {
     model: Arc<str>,
-    standing: Arc<AtomicU8>,
-}
-
-impl Watch {
-    fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Relaxed) {
-            0 => Standing::Closed,
-            1 => Standing::Open,
-            _ => Standing::HalfOpen,
-        }
-    }
+    standing: Arc<Dial>,
 }
 
 impl Instrument for Watch {
     fn on_call_rejected(&self) {}
 
     fn on_open(&self) {
-        self.standing.store(1, Ordering::Relaxed);
+        self.standing.turn(Breaker::Open);
         tracing::warn!(embedding.model = %self.model, "the embedding model fails; it is left alone for a while");
     }
 
     fn on_half_open(&self) {
-        self.standing.store(2, Ordering::Relaxed);
+        self.standing.turn(Breaker::HalfOpen);
     }
 
     fn on_closed(&self) {
-        if self.standing.swap(0, Ordering::Relaxed) != 0 {
+        if self.standing.turn(Breaker::Closed) != Breaker::Closed {
             tracing::info!(embedding.model = %self.model, "the embedding model answers again");
         }
     }
@@ -88,8 +70,8 @@ impl Patience {
     }
 
     /// How the breaker stands.
-    pub(super) fn standing(&self) -> Standing {
-        self.watch.standing()
+    pub(super) fn standing(&self) -> Breaker {
+        self.watch.standing.read()
     }
 
     /// Ask, again where that may help, within `budget`.
@@ -105,8 +87,8 @@ impl Patience {
                 "the embedding service failed several times and is left alone for a while".into(),
             ));
         }
-        let _probe = match self.watch.standing() {
-            Standing::HalfOpen => Some(Probe::begin(&self.probing).ok_or_else(|| {
+        let _probe = match self.standing() {
+            Breaker::HalfOpen => Some(Probe::begin(&self.probing).ok_or_else(|| {
                 NoVectors::Unavailable("the embedding service is being tried again after it failed".into())
             })?),
             _ => None,
@@ -132,7 +114,7 @@ impl Patience {
             .retry(waits)
             .sleep(tokio::time::sleep)
             // Once the breaker opens, more tries are what it is there to prevent.
-            .when(|failure| failure.passes() && self.watch.standing() != Standing::Open)
+            .when(|failure| failure.passes() && self.standing() != Breaker::Open)
             // What the service asks for comes before our own idea.
             .adjust(|failure, wait| match failure {
                 Failure::Busy { after: Some(after) } => wait.map(|wait| wait.max(*after)),
@@ -211,7 +193,7 @@ mod tests {
         for _ in 0..FAILURES {
             assert_eq!(asked(&patience, &[down()]).await.0, 1);
         }
-        assert_eq!(patience.standing(), Standing::Open);
+        assert_eq!(patience.standing(), Breaker::Open);
         let (times, refused) = asked(&patience, &[Ok(())]).await;
         assert!(times == 0 && refused.unwrap_err().to_string().contains("left alone"));
         // failsafe looks at the clock itself.
@@ -227,7 +209,7 @@ mod tests {
         let (slow, (times, refused)) = tokio::join!(slow, meanwhile);
         assert_eq!(slow, Ok(()));
         assert!(times == 0 && refused.unwrap_err().to_string().contains("being tried again"));
-        assert_eq!((patience.standing(), asked(&patience, &[Ok(())]).await), (Standing::Closed, (1, Ok(()))));
+        assert_eq!((patience.standing(), asked(&patience, &[Ok(())]).await), (Breaker::Closed, (1, Ok(()))));
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 
 use super::provider::{Failure, Provider, Purpose, Space, Vectors, floor, normalised};
 use crate::config::{self, Secret};
-use crate::identity::is_loopback;
+use crate::web::{self, is_loopback};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::future::BoxFuture;
@@ -87,16 +87,13 @@ impl Remote {
                 "texts and keys go there: it must be https, or http to this machine alone".to_owned(),
             ));
         }
-        // Whichever room comes first installs it; all of the host uses ring (no cmake to build it).
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
+        let mut client = web::client()
             .connect_timeout(REACH)
             .timeout(Duration::from_millis(settings.timeout_ms))
-            .user_agent(concat!("rowhouse/", env!("CARGO_PKG_VERSION")))
             // A key is for whom it was given to.
             .redirect(redirect::Policy::none());
         if local && place.scheme() == "http" {
-            client = client.no_proxy().tls_certs_only([]);
+            client = web::plain(client);
         }
         let client = client.build().map_err(|_| {
             Error::Address("there is no TLS client; are the system's certificates (ca-certificates) installed?".into())

@@ -4,6 +4,7 @@
 //! client. Whoever packed a wheel need not be trusted: nothing of it runs, and what is not the pinned bytes is not used.
 
 use crate::disk;
+use crate::web;
 use crate::wheel::{self, Wheel};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -177,11 +178,9 @@ fn read(source: io::Result<impl Read>, part: &Part) -> Result<Vec<u8>, String> {
 /// From the hub, or what `HF_ENDPOINT` names in its place.
 async fn hub(dir: &Path, on: &mut (dyn FnMut(u64, u64) + Send)) -> Result<(), Problem> {
     let hub = std::env::var("HF_ENDPOINT").unwrap_or_else(|_| HUB.to_owned());
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
+    let client = web::client()
         .connect_timeout(REACH)
         .read_timeout(SILENCE)
-        .user_agent(concat!("rowhouse/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| Problem::Source("has no TLS client here".to_owned()))?;
     let total = PARTS.iter().map(|part| part.bytes).sum();

@@ -4,6 +4,7 @@ use super::Error;
 use super::key::{self, Key};
 use super::strict;
 use crate::config;
+use crate::web::{self, is_loopback};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::Algorithm;
 use reqwest::{Client, Url, redirect};
@@ -46,16 +47,10 @@ impl Source {
         }
         let jwks = settings.jwks_url.as_deref().map(|url| safe(url, true)).transpose();
         let jwks = jwks.map_err(|what| about(format!("jwks_url: {what}")))?;
-        // Whichever room comes first installs it; all of the host uses ring (no cmake to build it).
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .timeout(PATIENCE)
-            .user_agent(concat!("rowhouse/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::custom(within_origin));
+        let mut client = web::client().timeout(PATIENCE).redirect(redirect::Policy::custom(within_origin));
         let plain = |url: &Url| url.scheme() == "http";
         if plain(&issuer) && jwks.as_ref().is_none_or(plain) {
-            // A proxy is for the way out. No certificates either: a machine without any can still try things out.
-            client = client.no_proxy().tls_certs_only([]);
+            client = web::plain(client);
         }
         let client = client.build().map_err(|error| {
             about(format!("no TLS client; are the system's certificates (ca-certificates) installed? {error:?}"))
@@ -166,12 +161,6 @@ fn safe(text: &str, loopback: bool) -> Result<Url, String> {
         return Err("must carry neither a user nor a fragment".to_owned());
     }
     Ok(url)
-}
-
-/// Whether a URL means this machine, whatever its resolver says.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Who answers for another origin is not the issuer.

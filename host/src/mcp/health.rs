@@ -1,11 +1,11 @@
 //! How a host is doing, component by component. For operators only: it names models, versions and roles.
 
 use crate::call::Host;
-use crate::embedding::{Standing, State};
+use crate::embedding::State;
 use crate::error::Code;
 use crate::health::{Component, Severity, moment, worst};
 use crate::plugin::HOST;
-use crate::query;
+use crate::telemetry::Breaker;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -67,18 +67,13 @@ async fn database(host: &Host) -> Component {
     let ready = timeout(PATIENCE, host.database.ready()).await;
     let took = began.elapsed();
     let (pool, (standing, away)) = (host.database.status(), host.database.standing());
-    let breaker = match standing {
-        query::Standing::Closed => "closed",
-        query::Standing::Open => "open",
-        query::Standing::HalfOpen => "half open",
-    };
     let lanes = pool.lanes.iter().map(|lane| {
         json!({ "role": lane.role, "open": lane.open, "idle": lane.idle, "made": lane.made, "broken": lane.broken })
     });
     let answered = ready.as_ref().ok().and_then(|ready| ready.as_ref().ok());
     let facts = json!({
         "unsafe": host.database.is_refused(),
-        "breaker": breaker,
+        "breaker": words(standing),
         "away_ms": away.map(|away| u64::try_from(away.as_millis()).unwrap_or(u64::MAX)),
         "host": answered.map(|ready| &ready.host),
         "server": answered.map(|ready| &ready.server_version),
@@ -109,6 +104,11 @@ async fn database(host: &Host) -> Component {
     }
 }
 
+/// How a breaker stands, for people.
+fn words(breaker: Breaker) -> String {
+    breaker.as_str().replace('_', " ")
+}
+
 fn calls(host: &Host) -> Component {
     let found = host.traffic.status();
     let facts = json!({
@@ -129,14 +129,10 @@ fn embedding(host: &Host) -> Component {
             Component::new("embedding", facts).with(true, Severity::Warning, "embedding.waits", why)
         }
         State::Serves(model) => {
-            let breaker = match model.standing() {
-                Standing::Closed => "closed",
-                Standing::Open => "open",
-                Standing::HalfOpen => "half open",
-            };
-            let facts = json!({ "in_use": true, "model": model.name(), "breaker": breaker, "cache": cache });
+            let standing = model.standing();
+            let facts = json!({ "in_use": true, "model": model.name(), "breaker": words(standing), "cache": cache });
             let what = format!("the model `{}` failed and is left alone for a while: words answer", model.name());
-            let away = model.standing() != Standing::Closed;
+            let away = standing != Breaker::Closed;
             Component::new("embedding", facts).with(away, Severity::Warning, "embedding.away", what)
         }
     }

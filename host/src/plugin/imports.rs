@@ -58,7 +58,11 @@ impl embedding::Host for CallState {
         let (embeddings, account) = (vectors.embeddings.clone(), vectors.account.clone());
         let left = (embeddings.settings().texts_per_call as usize).saturating_sub(self.embedded);
         let count = texts.len();
-        let made = self.ask(async move { embeddings.embed(&account, &texts, left).await }).await?;
+        // A refusal waits for nothing, and so never pays for a hand-over between threads.
+        let made = match embeddings.admit(&texts, left) {
+            Ok(model) => self.ask(async move { embeddings.make(&model, &account, &texts).await }).await?,
+            Err(refused) => Err(refused),
+        };
         self.stopped()?;
         Ok(match made {
             Ok(made) => {

@@ -12,7 +12,6 @@ use super::usage::Used;
 use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::telemetry;
-use crate::traffic::Account;
 use serde_json::Value;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -145,7 +144,7 @@ impl Loaded {
         mut held: impl Held,
     ) -> Result<E::Outcome, CallError> {
         let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
-        let account = Account::of_permit(&facts.permit);
+        let account = facts.transaction.account();
         let aside = self.conduct.aside(account);
         let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
         let terms = aside.clone();

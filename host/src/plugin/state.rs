@@ -10,7 +10,7 @@ use crate::policy::Permit;
 use crate::query::catalog::Catalog;
 use crate::query::{Rows, SqlError, TenantTx};
 use crate::telemetry::{Item, Telemetry};
-use crate::traffic::{Charge, Tally, Usage};
+use crate::traffic::{Account, Tally, Usage};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinSet;
@@ -66,7 +66,7 @@ pub struct Vectors {
 impl Vectors {
     /// For a call under this permit. What they cost is told to `tally`; nobody pays where there is none.
     pub fn new(embeddings: &Embeddings, permit: &Permit, tally: Option<Tally>) -> Self {
-        let account = Charge::of_permit(permit).account().to_string();
+        let account = Account::of_permit(permit).to_string();
         Self { embeddings: embeddings.clone(), account, tally }
     }
 

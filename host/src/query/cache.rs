@@ -22,10 +22,10 @@ mod shared;
 mod sources;
 
 pub use count::{Counted, Status};
-pub use shared::BadAddress;
 
 use super::Database;
 use crate::clerk::Ear;
+use crate::commons::BadAddress;
 use crate::config;
 use crate::keys::Keys;
 use changes::{Changes, Stamp};
@@ -182,7 +182,7 @@ impl Answers {
         let (changes, told) = inner.changes.counts();
         let mut counted = inner.counts.read();
         if let Some(shared) = &inner.shared {
-            counted.shared_failures = shared.failures.load(std::sync::atomic::Ordering::Relaxed);
+            counted.shared_failures = shared.failures();
         }
         Status {
             standing: inner.changes.standing(),

@@ -8,10 +8,11 @@
 
 use super::Shared;
 use super::fault::{SqlCode, SqlError};
+use crate::telemetry::{Breaker, Dial};
 use backon::{BackoffBuilder, ConstantBuilder, ExponentialBuilder};
 use failsafe::failure_policy::{self, ConsecutiveFailures};
 use failsafe::{Instrument, StateMachine, backoff};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -38,17 +39,6 @@ const WAIT_MOST: Duration = Duration::from_secs(1);
 const TOLD_LEAST: Duration = Duration::from_secs(1);
 const TOLD_MOST: Duration = Duration::from_secs(15);
 
-/// How the breaker before the database stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Statements run.
-    Closed,
-    /// The database cannot be reached: statements are answered at once, with that.
-    Open,
-    /// The same, and the host is looking whether it is back.
-    HalfOpen,
-}
-
 /// The breaker, the waits, and what was lost.
 pub(super) struct Patience {
     breaker: StateMachine<ConsecutiveFailures<backoff::Constant>, Gauge>,
@@ -64,7 +54,7 @@ pub(super) struct Patience {
 struct Gauge(Arc<Needle>);
 
 struct Needle {
-    standing: AtomicU8,
+    standing: Dial,
     /// Since when the database is away, while it is.
     away: Mutex<Option<Instant>>,
     /// Whether statements run.
@@ -72,14 +62,6 @@ struct Needle {
 }
 
 impl Gauge {
-    fn standing(&self) -> Standing {
-        match self.0.standing.load(Ordering::Acquire) {
-            0 => Standing::Closed,
-            1 => Standing::Open,
-            _ => Standing::HalfOpen,
-        }
-    }
-
     fn since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.0.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +71,7 @@ impl Instrument for Gauge {
     fn on_call_rejected(&self) {}
 
     fn on_open(&self) {
-        self.0.standing.store(1, Ordering::Release);
+        self.0.standing.turn(Breaker::Open);
         // Once for an outage, however often a look finds that it lasts.
         let mut since = self.since();
         if since.is_none() {
@@ -101,11 +83,11 @@ impl Instrument for Gauge {
     }
 
     fn on_half_open(&self) {
-        self.0.standing.store(2, Ordering::Release);
+        self.0.standing.turn(Breaker::HalfOpen);
     }
 
     fn on_closed(&self) {
-        self.0.standing.store(0, Ordering::Release);
+        self.0.standing.turn(Breaker::Closed);
         // As loud as what it takes back.
         if let Some(since) = self.since().take() {
             tracing::warn!(away_ms = since.elapsed().as_millis(), "the database is reached again");
@@ -117,7 +99,7 @@ impl Instrument for Gauge {
 impl Patience {
     /// With so many tries for a statement whose connection is lost, the first included.
     pub(super) fn new(tries: usize) -> Arc<Self> {
-        let needle = Needle { standing: AtomicU8::new(0), away: Mutex::default(), runs: watch::channel(true).0 };
+        let needle = Needle { standing: Dial::default(), away: Mutex::default(), runs: watch::channel(true).0 };
         let gauge = Gauge(Arc::new(needle));
         let policy = failure_policy::consecutive_failures(FAILURES, backoff::constant(LOOK));
         Arc::new(Self {
@@ -130,8 +112,8 @@ impl Patience {
     }
 
     /// How the breaker stands.
-    pub(super) fn standing(&self) -> Standing {
-        self.gauge.standing()
+    pub(super) fn standing(&self) -> Breaker {
+        self.gauge.0.standing.read()
     }
 
     /// Since when the database is away. `None`: it is not.
@@ -159,9 +141,9 @@ impl Patience {
     /// The database answered: a connection was made, or a statement came back.
     pub(super) fn answered(&self) {
         match self.standing() {
-            Standing::Closed => self.breaker.on_success(),
+            Breaker::Closed => self.breaker.on_success(),
             // Whoever hears it first: also a connection that was older than the outage.
-            Standing::Open | Standing::HalfOpen => {
+            Breaker::Open | Breaker::HalfOpen => {
                 self.breaker.reset();
                 // A breaker that was closed by somebody else a moment ago does not say so again.
                 self.gauge.on_closed();
@@ -235,7 +217,7 @@ mod tests {
     #[test]
     fn who_cannot_be_reached_is_left_alone_until_it_answers() {
         let patience = Patience::new(3);
-        let open = |patience: &Patience| (patience.standing() != Standing::Closed, patience.permit().is_err());
+        let open = |patience: &Patience| (patience.standing() != Breaker::Closed, patience.permit().is_err());
         for _ in 1..FAILURES {
             patience.failed();
         }

@@ -186,13 +186,13 @@ words! {
         /// It served, or was tried, and one before it serves instead.
         RolledBack = "rolled_back",
     }
-    /// How the breaker before the embedding model stands.
+    /// How a breaker stands: before the database, or before an embedding model.
     Breaker {
-        /// The model is asked.
+        /// What is behind it is asked.
         Closed = "closed",
         /// It is left alone.
         Open = "open",
-        /// One question finds out.
+        /// It is found out whether it is back.
         HalfOpen = "half_open",
     }
 }

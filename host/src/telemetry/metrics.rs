@@ -146,7 +146,7 @@ impl Metrics {
         self.duration.get_or_create(item).observe(took.as_secs_f64());
         if let Some(failed) = code.0 {
             self.errors.get_or_create(&Blamed { code: failed, blame: failed.blame() }).inc();
-            if is_limit(failed) {
+            if failed.is_limit() {
                 self.breaches.get_or_create(&With { code }).inc();
             }
         }
@@ -203,45 +203,5 @@ impl Metrics {
         encode_registry(&mut text, &live)?;
         encode_eof(&mut text)?;
         Ok(text)
-    }
-}
-
-/// Whether a code says that a bound was met.
-pub(super) const fn is_limit(code: Code) -> bool {
-    match code {
-        Code::Arguments
-        | Code::RateLimited
-        | Code::QuotaExceeded
-        | Code::QueryTimeout
-        | Code::QueryLimit
-        | Code::PluginStack
-        | Code::PluginDeadline
-        | Code::PluginCpu
-        | Code::PluginFuel
-        | Code::PluginMemory
-        | Code::PluginTables
-        | Code::PluginInstances
-        | Code::PluginHostCalls
-        | Code::PluginStatements
-        | Code::PluginDatabaseTime
-        | Code::PluginHandles
-        | Code::PluginAnswer
-        | Code::PluginNesting
-        | Code::Overloaded => true,
-        Code::Validation
-        | Code::Authentication
-        | Code::Authorization
-        | Code::RequestState
-        | Code::UnknownTool
-        | Code::NotFound
-        | Code::QueryRejected
-        | Code::QueryInvalid
-        | Code::Database
-        | Code::ToolFailed
-        | Code::PluginTrapped
-        | Code::PluginContract
-        | Code::PluginDenied
-        | Code::Cancelled
-        | Code::Internal => false,
     }
 }

@@ -115,7 +115,6 @@ async fn what_is_not_what_was_stored_is_not_read() {
 #[test]
 fn places_are_told_apart_and_wrong_ones_named() {
     let dir = tempfile::tempdir().unwrap();
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let here = dir.path().join("b").display().to_string();
     let check = |place: &str, options: &[(&str, &str)], said: Option<&str>| {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), Secret::from((*value).to_owned())));

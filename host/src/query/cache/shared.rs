@@ -6,25 +6,18 @@
 //! tables until they are; one that begins to listen writes a mark that concerns everything. A mark that is gone (Redis
 //! was emptied, or made room) is never the same as one that was.
 //!
-//! No call waits longer than [`ANSWER`] for any of this, and none fails for it.
+//! No call waits for any of this longer than [`Commons`] has patience, and none fails for it.
 
 use super::changes::Mark;
 use super::kept::Kept;
 use super::key::Key;
 use super::seal::Seal;
+use crate::commons::{BadAddress, Commons};
 use crate::keys::Keys;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
-
-/// How long a call waits. In one network Redis answers within a millisecond; more than this the database needs itself.
-const ANSWER: Duration = Duration::from_millis(50);
-
-/// How long nobody asks a Redis that failed.
-const LEFT_ALONE: Duration = Duration::from_secs(5);
 
 /// How far the clock of another host may be ahead. Beyond that an answer is not believed to be from now.
 const AHEAD: Duration = Duration::from_secs(1);
@@ -41,21 +34,12 @@ type Token = [u8; 16];
 /// The marks of an answer: of everything, and of each of its tables in order.
 pub(super) type Marks = Vec<Token>;
 
-/// The Redis's address cannot be one. It is not repeated: it may hold a password.
-#[derive(Debug, thiserror::Error)]
-#[error("cache.redis is no address of a Redis; write redis://host:port")]
-pub struct BadAddress;
-
 /// The way to Redis.
 pub(super) struct Shared {
-    connection: ConnectionManager,
+    commons: Commons,
     seal: Seal,
     life: Duration,
-    since: Instant,
-    /// Milliseconds after `since` before which nobody asks.
-    quiet_until: AtomicU64,
     sending: Arc<Semaphore>,
-    pub(super) failures: AtomicU64,
 }
 
 /// What Redis has of a question.
@@ -92,54 +76,22 @@ impl Shared {
     /// # Errors
     /// [`BadAddress`].
     pub(super) fn new(url: &SecretString, life: Duration, keys: &Keys) -> Result<Self, BadAddress> {
-        let client = redis::Client::open(url.expose_secret()).map_err(|_| BadAddress)?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(|_| BadAddress)?;
-        Ok(Self {
-            connection,
-            seal: Seal::new(keys),
-            life,
-            since: Instant::now(),
-            quiet_until: AtomicU64::new(0),
-            sending: Arc::new(Semaphore::new(SENDING)),
-            failures: AtomicU64::new(0),
-        })
+        let commons = Commons::new(url, "cache.redis", "answers")?;
+        Ok(Self { commons, seal: Seal::new(keys), life, sending: Arc::new(Semaphore::new(SENDING)) })
     }
 
     pub(super) fn set_keys(&self, keys: &Keys) {
         self.seal.set_keys(keys);
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// Whether it is asked at the moment.
     pub(super) fn is_asked(&self) -> bool {
-        self.now() >= self.quiet_until.load(Ordering::Relaxed)
+        self.commons.is_asked()
     }
 
-    fn failed(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let until = self.now() + u64::try_from(LEFT_ALONE.as_millis()).unwrap_or_default();
-        if self.quiet_until.swap(until, Ordering::Relaxed) == 0 {
-            tracing::warn!("the Redis of cache.redis does not answer; answers are kept in memory only");
-        }
-    }
-
-    /// What the pipe says, in time.
-    async fn ask<T: redis::FromRedisValue>(&self, pipe: &redis::Pipeline) -> Option<T> {
-        let mut connection = self.connection.clone();
-        match tokio::time::timeout(ANSWER, pipe.query_async::<T>(&mut connection)).await {
-            Ok(Ok(said)) => Some(said),
-            Ok(Err(_)) | Err(_) => {
-                self.failed();
-                None
-            }
-        }
+    /// How often it failed since the start.
+    pub(super) fn failures(&self) -> u64 {
+        self.commons.failures()
     }
 
     /// What there is of this question, in one question to Redis.
@@ -157,7 +109,9 @@ impl Shared {
         }
         let mut pipe = redis::pipe();
         pipe.add_command(command);
-        let Some((mut there,)) = self.ask::<(Vec<Option<Vec<u8>>>,)>(&pipe).await else { return Found::default() };
+        let Some((mut there,)) = self.commons.ask::<(Vec<Option<Vec<u8>>>,)>(&pipe).await else {
+            return Found::default();
+        };
         if there.len() != answers.len() + 1 + tables.len() {
             return Found::default();
         }
@@ -201,21 +155,18 @@ impl Shared {
             let (Some(name), Ok(sealed)) = (names.first(), shared.seal.seal(&question, body)) else { return };
             let mut pipe = redis::pipe();
             pipe.cmd("SET").arg(answer_name(name)).arg(sealed).arg("PX").arg(left.as_millis().max(1) as u64).ignore();
-            let _: Option<()> = shared.ask(&pipe).await;
+            let _: Option<()> = shared.commons.ask(&pipe).await;
         });
     }
 
     /// Put what is kept of these out of date, for every host.
     pub(super) async fn tell(&self, place: &[u8; 32], told: &[(Mark, u64)]) -> bool {
-        if !self.is_asked() {
-            return false;
-        }
         let mut pipe = redis::pipe();
         for (mark, _) in told {
             let token: Token = rand::random();
             pipe.cmd("SET").arg(name(place, *mark)).arg(&token[..]).arg("EX").arg(MARK_LIFE).ignore();
         }
-        self.ask::<()>(&pipe).await.is_some()
+        self.commons.ask::<()>(&pipe).await.is_some()
     }
 }
 
@@ -282,7 +233,7 @@ mod tests {
         }
         assert!(!shared.is_asked());
         assert!(!shared.tell(&[0; 32], &[(Mark::All, 1)]).await);
-        assert_eq!(shared.failures.load(Ordering::Relaxed), 1, "once");
+        assert_eq!(shared.failures(), 1, "once");
     }
 
     #[test]

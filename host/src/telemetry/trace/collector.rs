@@ -3,6 +3,7 @@
 
 use super::TARGET;
 use crate::config::{Otlp, SecretError};
+use crate::web;
 use futures_util::future::BoxFuture;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
@@ -13,7 +14,6 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, 
 use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct Tracing {
 pub fn start(settings: &Otlp) -> Result<Option<Tracing>, Error> {
     let Some(base) = settings.collector() else { return Ok(None) };
     let place: Url = format!("{base}/v1/traces").parse().map_err(|_| Error::Address)?;
-    let (plain, local) = (place.scheme() == "http", is_local(&place));
+    let (plain, local) = (place.scheme() == "http", web::is_loopback(&place));
     // The address itself as well: one without a host would have the path's beginning for it.
     if !["http://", "https://"].iter().any(|scheme| base.starts_with(scheme)) {
         return Err(Error::Address);
@@ -76,13 +76,11 @@ pub fn start(settings: &Otlp) -> Result<Option<Tracing>, Error> {
     }
     let headers = settings.headers.as_ref().map(|headers| headers.resolve().map_err(Error::Secret)).transpose()?;
     let headers = headers.as_ref().map(read).transpose()?.unwrap_or_default();
-    // Whichever room comes first installs it; all of the host uses ring (no cmake to build it).
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let timeout = Duration::from_millis(settings.timeout_ms);
     // A key is for whom it was given to.
-    let mut client = Client::builder().connect_timeout(REACH).timeout(timeout).redirect(redirect::Policy::none());
+    let mut client = web::client().connect_timeout(REACH).timeout(timeout).redirect(redirect::Policy::none());
     if local && plain {
-        client = client.no_proxy().tls_certs_only([]);
+        client = web::plain(client);
     }
     let client = client.build().map_err(|_| Error::Client)?;
     let wire = Wire { client, runtime: Handle::current(), away: Arc::default() };
@@ -139,11 +137,6 @@ impl Tracing {
             tracing::warn!("the last traces could not be sent in time and are lost");
         }
     }
-}
-
-fn is_local(place: &Url) -> bool {
-    let host = place.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Headers as the setting has them.
