@@ -32,10 +32,11 @@ async fn an_answer_that_was_read_before_says_how_old_it_is() {
         }
     }
     // The trail has the rows, no time at the database, and the age.
-    let query = "SELECT record FROM rowhouse.audit WHERE event = 'call' ORDER BY at";
+    let node = shop.app.host.audit.status().expect("the trail is on").node;
+    let query = "SELECT record FROM rowhouse.audit WHERE node = $1 AND event = 'call' ORDER BY seq";
     let records: Vec<Value> = soon(async {
         loop {
-            let rows = shop.admin.query(query, &[]).await.expect("the trail");
+            let rows = shop.admin.query(query, &[&node]).await.expect("the trail");
             if rows.len() == 4 {
                 return rows.iter().map(|row| serde_json::from_str(row.get(0)).expect("JSON")).collect();
             }

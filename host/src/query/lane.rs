@@ -89,6 +89,8 @@ impl Lane {
 #[error("connect to the database as {role}")]
 pub(super) struct LinkError {
     role: &'static str,
+    /// Whether it was being made, or was there and gave no sign of life.
+    unmade: bool,
     #[source]
     cause: BoxError,
 }
@@ -110,14 +112,13 @@ pub(super) struct Manager {
     timeout: Duration,
     /// The type number of pgvector's `vector`, asked for once.
     vector: Arc<OnceCell<Option<u32>>>,
-    pub(super) failures: Arc<Failures>,
     hosts: Arc<Hosts>,
     patience: Arc<Patience>,
 }
 
 /// Connections that could not be made. Who waits for one is told at once, and why: the pool itself would let it wait
 /// out its time.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Failures {
     bell: Notify,
     last: Mutex<Option<Arc<LinkError>>>,
@@ -136,9 +137,23 @@ impl Failures {
         }
     }
 
-    fn report(&self, error: &Arc<LinkError>) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(error));
-        self.bell.notify_waiters();
+}
+
+/// Rings for one lane. The pool tells when it no longer counts on the connection; were it told any sooner, who comes in
+/// between would wait for one that nobody makes.
+#[derive(Debug)]
+pub(super) struct Ringer(pub(super) Arc<Failures>);
+
+impl bb8::ErrorSink<Arc<LinkError>> for Ringer {
+    fn sink(&self, error: Arc<LinkError>) {
+        if error.unmade {
+            *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.0.bell.notify_waiters();
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn bb8::ErrorSink<Arc<LinkError>>> {
+        Box::new(Self(Arc::clone(&self.0)))
     }
 }
 
@@ -175,7 +190,6 @@ impl Manager {
             max_uses: settings.max_uses,
             timeout: settings.connect_timeout(),
             vector,
-            failures: Arc::default(),
             hosts,
             patience,
         }
@@ -261,19 +275,19 @@ impl bb8::ManageConnection for Manager {
                 Ok(link)
             }
             Err(cause) => {
-                let error = Arc::new(LinkError { role: self.lane.role(), cause });
+                let error = LinkError { role: self.lane.role(), unmade: true, cause };
                 if error.lost().is_some() {
                     self.patience.failed();
                 }
-                self.failures.report(&error);
-                Err(error)
+                Err(Arc::new(error))
             }
         }
     }
 
     async fn is_valid(&self, link: &mut Link) -> Result<(), Arc<LinkError>> {
         // Mostly no round trip: the driver knows when the server has gone, and the next statement is the test of the rest.
-        link.prove().await.map_err(|cause| Arc::new(LinkError { role: self.lane.role(), cause }))
+        let dead = |cause| Arc::new(LinkError { role: self.lane.role(), unmade: false, cause });
+        link.prove().await.map_err(dead)
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {

@@ -71,12 +71,15 @@ impl Instrument for Gauge {
     fn on_call_rejected(&self) {}
 
     fn on_open(&self) {
+        // Once for an outage, however often a look finds that it lasts. Whoever sees that it is open is turned away.
+        let begins = {
+            let mut since = self.since();
+            let begins = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            begins
+        };
         self.0.standing.turn(Breaker::Open);
-        // Once for an outage, however often a look finds that it lasts.
-        let mut since = self.since();
-        if since.is_none() {
-            *since = Some(Instant::now());
-            drop(since);
+        if begins {
             tracing::warn!("the database cannot be reached; callers are told so at once until it is back");
             self.0.runs.send_replace(false);
         }

@@ -6,7 +6,7 @@
 //! the longest of them.
 
 use super::fault::{SqlCode, SqlError};
-use super::lane::{Failures, Lane, LinkError, Logins, Manager, Target};
+use super::lane::{Failures, Lane, LinkError, Logins, Manager, Ringer, Target};
 use super::patience::Patience;
 use super::trip::out_of_time;
 use crate::config::Pool as Settings;
@@ -84,7 +84,7 @@ impl Pool {
         let lanes = Lane::ALL.map(|lane| {
             let (hosts, patience) = (Arc::clone(&hosts), Arc::clone(patience));
             let manager = Manager::new(lane, target, settings, Arc::clone(&vector), hosts, patience);
-            let failures = Arc::clone(&manager.failures);
+            let failures = Arc::<Failures>::default();
             let config = Arc::clone(&manager.config);
             let pool = bb8::Pool::builder()
                 .max_size(settings.most())
@@ -95,6 +95,7 @@ impl Pool {
                 .connection_timeout(settings.acquire_timeout())
                 // Who waits is told at once and may try again; a pool that retries by itself hides an outage.
                 .retry_connection(false)
+                .error_sink(Box::new(Ringer(Arc::clone(&failures))))
                 .reaper_rate(REAP_EVERY.min(Duration::from_secs(settings.idle_seconds)))
                 // The connection used last has the warmest caches, and the others get to be idle.
                 .queue_strategy(bb8::QueueStrategy::Lifo)
