@@ -369,6 +369,11 @@ impl TenantTx {
         self.account
     }
 
+    /// Whether the database answers nobody at the moment, this call included.
+    pub fn is_unheard(&self) -> bool {
+        self.database.0.patience.is_silent()
+    }
+
     /// The statements that were run until now, those that were refused, let go of or are still under way included.
     pub fn ran(&self) -> Vec<Ran> {
         self.tally.all()

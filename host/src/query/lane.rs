@@ -136,7 +136,6 @@ impl Failures {
             }
         }
     }
-
 }
 
 /// Rings for one lane. The pool tells when it no longer counts on the connection; were it told any sooner, who comes in

@@ -39,8 +39,14 @@ const WAIT_MOST: Duration = Duration::from_secs(1);
 const TOLD_LEAST: Duration = Duration::from_secs(1);
 const TOLD_MOST: Duration = Duration::from_secs(15);
 
+/// After how long without an answer to anybody the database is silent. As long as one sign of life may take.
+const SILENT: Duration = Duration::from_secs(1);
+
 /// The breaker, the waits, and what was lost.
 pub(super) struct Patience {
+    /// When this began, and how many milliseconds after that the database last answered.
+    since: Instant,
+    heard: AtomicU64,
     breaker: StateMachine<ConsecutiveFailures<backoff::Constant>, Gauge>,
     gauge: Gauge,
     tries: usize,
@@ -106,6 +112,8 @@ impl Patience {
         let gauge = Gauge(Arc::new(needle));
         let policy = failure_policy::consecutive_failures(FAILURES, backoff::constant(LOOK));
         Arc::new(Self {
+            since: Instant::now(),
+            heard: AtomicU64::new(0),
             breaker: StateMachine::new(policy, gauge.clone()),
             gauge,
             tries,
@@ -141,8 +149,16 @@ impl Patience {
         waits.with_factor(2.0).with_max_times(self.tries.saturating_sub(1)).with_jitter().build()
     }
 
+    /// Whether nobody has had an answer from the database lately: what waits for it does so for no fault of its own.
+    pub(super) fn is_silent(&self) -> bool {
+        let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(heard) >= SILENT
+    }
+
     /// The database answered: a connection was made, or a statement came back.
     pub(super) fn answered(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(now, Ordering::Relaxed);
         match self.standing() {
             Breaker::Closed => self.breaker.on_success(),
             // Whoever hears it first: also a connection that was older than the outage.
@@ -238,6 +254,19 @@ mod tests {
         // Any answer ends it, however it came.
         patience.answered();
         assert_eq!((open(&patience), *patience.gauge.0.runs.borrow()), ((false, false), true));
+    }
+
+    #[test]
+    fn a_database_that_answers_nobody_for_a_second_is_silent() {
+        let mut patience = Patience::new(3);
+        assert!(!patience.is_silent());
+        let inner = Arc::get_mut(&mut patience).expect("nobody else has it");
+        inner.since = Instant::now().checked_sub(2 * SILENT).expect("a machine that has run for two seconds");
+        assert!(patience.is_silent());
+        patience.failed();
+        assert!(patience.is_silent());
+        patience.answered();
+        assert!(!patience.is_silent());
     }
 
     #[test]
