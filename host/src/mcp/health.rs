@@ -115,6 +115,8 @@ fn calls(host: &Host) -> Component {
         "running": found.running, "waiting": found.waiting, "most": found.places,
         "saturation": host.standing().saturation(),
         "limits_shared": host.traffic.is_shared(),
+        // Of the whole host: what a call left behind would stay among them.
+        "tasks": tokio::runtime::Handle::current().metrics().num_alive_tasks(),
     });
     host.board.calls(Instant::now(), &host.plugins.published().accounts(), facts)
 }

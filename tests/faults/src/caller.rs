@@ -107,6 +107,10 @@ impl Line {
 
 /// What a reply says.
 fn read(status: u16, text: &str) -> Said {
+    // Whatever it says besides.
+    if status == 401 {
+        return Said::Failed(format!("HTTP {status}"));
+    }
     let mut reply = envelope(text);
     if let Some(code) = reply.pointer("/result/_meta/rowhouse~1error/code").and_then(Value::as_str) {
         return Said::Failed(code.to_owned());
@@ -153,6 +157,7 @@ mod tests {
         check(200, error, failed("DATABASE_ERROR"));
         check(200, r#"{"id":1,"error":{"code":-32602,"message":"no"}}"#, failed("JSON-RPC -32602"));
         check(401, r#"{"error":"unproven"}"#, failed("HTTP 401"));
+        check(401, r#"{"id":1,"error":{"code":-32000,"message":"no"}}"#, failed("HTTP 401"));
         check(503, answer, failed("HTTP 503"));
         // Half an answer is none.
         check(200, &answer[..40], failed("HTTP 200"));

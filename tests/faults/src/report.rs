@@ -37,7 +37,7 @@ pub(crate) fn print(rows: &[Row], timed: bool, as_json: bool) -> Result<()> {
         "\nwrong and what is left behind must be 0, back less than {} s, longest at most {most} s;",
         seconds(RECOVERY)
     )?;
-    writeln!(out, "left behind is after minus before, at rest: connections / places / handles / threads")?;
+    writeln!(out, "left behind is after minus before, at rest: connections / places / handles / tasks / threads")?;
     for row in rows {
         for check in &row.checks {
             let word = if check.holds { "holds" } else { "RED  " };
@@ -57,7 +57,7 @@ pub(crate) fn print(rows: &[Row], timed: bool, as_json: bool) -> Result<()> {
 fn table(out: &mut impl Write, rows: &[Row]) -> Result<()> {
     writeln!(
         out,
-        "\n{:<12} {:>6} {:>6} {:>6} {:>7} {:>8}  {:<17} errors",
+        "\n{:<12} {:>6} {:>6} {:>6} {:>7} {:>8}  {:<21} errors",
         "fault", "calls", "right", "wrong", "back", "longest", "left behind"
     )?;
     for row in rows {
@@ -70,6 +70,7 @@ fn table(out: &mut impl Write, rows: &[Row]) -> Result<()> {
             after.connections - before.connections,
             after.places - before.places,
             after.handles - before.handles,
+            after.tasks - before.tasks,
             after.threads - before.threads,
         ];
         let left = left.map(|it| format!("{it:+}").replace("+0", "0")).join(" / ");
@@ -79,7 +80,7 @@ fn table(out: &mut impl Write, rows: &[Row]) -> Result<()> {
         let longest = seconds(row.longest);
         writeln!(
             out,
-            "{:<12} {:>6} {:>6} {:>6} {back:>7} {longest:>8}  {left:<17} {errors}",
+            "{:<12} {:>6} {:>6} {:>6} {back:>7} {longest:>8}  {left:<21} {errors}",
             row.fault, row.calls, row.right, row.wrong
         )?;
     }
@@ -104,7 +105,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         let cells: Vec<&str> = lines[0].split_whitespace().collect();
         assert_eq!(cells[..6], ["killed", "9", "8", "0", "0.31", "0.00"]);
-        assert!(lines[0].contains("-2 / 0 / +1 / 0") && lines[0].ends_with("DATABASE_ERROR 1"), "{text}");
+        assert!(lines[0].contains("-2 / 0 / +1 / 0 / 0") && lines[0].ends_with("DATABASE_ERROR 1"), "{text}");
         assert_eq!(lines[1], "disk         NOT MEASURED");
         assert!(in_a_line(&row, true).starts_with("RED: left behind: handles"));
     }

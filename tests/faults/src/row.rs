@@ -159,7 +159,7 @@ impl Row {
         let held = |it: Vitals| {
             json!({
                 "connections": it.connections, "transactions": it.transactions, "places": it.places,
-                "handles": it.handles, "threads": it.threads,
+                "handles": it.handles, "tasks": it.tasks, "threads": it.threads,
             })
         };
         json!({

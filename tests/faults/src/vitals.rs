@@ -31,6 +31,8 @@ pub(crate) struct Vitals {
     pub(crate) places: i64,
     /// File handles, but for the connections above: a pool that is filled otherwise is no leak.
     pub(crate) handles: i64,
+    /// Tasks, by its own word, but for the connections above: each is driven by one.
+    pub(crate) tasks: i64,
     /// Threads.
     pub(crate) threads: i64,
 }
@@ -52,6 +54,7 @@ impl Vitals {
             transactions: admin.query_one(TRANSACTIONS, &[]).await?.get(0),
             places: health["database"]["statements"]["running"].as_i64().context("the places taken")?,
             handles: i64::try_from(handles)? - connections,
+            tasks: health["calls"]["tasks"].as_i64().context("the tasks")? - connections,
             threads: threads(&status).context("the host's threads")?,
         })
     }
@@ -79,7 +82,8 @@ impl Vitals {
             ("transactions", self.transactions, 0),
             ("places", self.places, 0),
             ("handles", self.handles, before.handles),
-            ("threads", self.threads, before.threads),
+            ("tasks", self.tasks, before.tasks),
+            ("threads", self.threads, before.threads + IDLE_THREADS),
         ];
         let over = table.into_iter().filter(|(_, now, most)| now > most);
         over.map(|(what, now, most)| format!("{what}: {now}, and not {most}")).collect()
@@ -89,6 +93,10 @@ impl Vitals {
 /// A pool keeps what its callers needed at once: one connection a caller, two that are kept warm, and the host's own two
 /// (its books, and a look at the walls).
 const MOST_CONNECTIONS: i64 = crate::stage::CALLERS as i64 + 4;
+
+/// Threads for work that blocks stay ten seconds after it, and the host's own clocks (spool, settings, disk) have some now
+/// and then.
+const IDLE_THREADS: i64 = 2;
 
 /// The number of threads in `/proc/PID/status` (proc_pid_status(5)).
 fn threads(status: &str) -> Option<i64> {
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_held_beyond_is_named() {
-        let before = Vitals { connections: 5, handles: 40, threads: 9, ..Vitals::default() };
+        let before = Vitals { connections: 5, handles: 40, tasks: 20, threads: 9, ..Vitals::default() };
         let check = |now: Vitals, named: &[&str]| {
             let beyond = now.beyond(before);
             assert_eq!(beyond.len(), named.len(), "{beyond:?}");
@@ -111,8 +119,8 @@ mod tests {
         check(Vitals { connections: MOST_CONNECTIONS, handles: 30, threads: 1, ..before }, &[]);
         check(Vitals { connections: MOST_CONNECTIONS + 1, ..before }, &["connections"]);
         check(
-            Vitals { transactions: 1, places: 1, handles: 41, threads: 10, ..before },
-            &["transactions", "places", "handles", "threads"],
+            Vitals { transactions: 1, places: 1, handles: 41, tasks: 21, threads: 12, ..before },
+            &["transactions", "places", "handles", "tasks", "threads"],
         );
     }
 
