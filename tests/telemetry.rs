@@ -1,6 +1,7 @@
 //! What a host tells of itself: numbers, traces, log lines, slow statements; and what it never tells.
 
 mod collector; // A collector of traces, for a test.
+mod promtool; // Prometheus itself, on rules, dashboard and page.
 mod secrets; // A secret in every place there is for one.
 mod traced; // Whole processes, and what they send and say.
 
