@@ -6,7 +6,7 @@ mod secrets; // A secret in every place there is for one.
 mod traced; // Whole processes, and what they send and say.
 
 use crate::desk::{self, door};
-use crate::harness::{App, binary, root};
+use crate::harness::{App, binary, root, shared};
 use crate::patience::soon;
 use rowhouse::mcp;
 use serde_json::{Value, json};
@@ -54,7 +54,8 @@ impl Watched {
     /// What a command prints that asks this host.
     async fn command(&self, words: &[&str]) -> String {
         let mut command = Command::new(binary());
-        command.args(words).env("ROWHOUSE_HTTP__ADMIN", &self.socket).kill_on_drop(true);
+        command.args(words).env("ROWHOUSE_HTTP__ADMIN", &self.socket).env("DATABASE_URL", &shared().await.url);
+        command.kill_on_drop(true);
         let output = soon(command.output()).await.expect("the command runs");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
@@ -167,6 +168,14 @@ async fn slow_statements_are_remembered_without_their_values() {
     assert!(printed.contains(told) && printed.contains("sales/execute_sales_query"), "{printed}");
     let parsed: Value = serde_json::from_str(&watched.command(&["db", "slow", "--json"]).await).expect("JSON");
     assert_eq!(parsed.as_array().map(Vec::len), Some(all.len()));
+    // The plan of each, for any constants and with row security in it.
+    for one in all.iter().filter(|one| one["statement"].is_string()) {
+        let (fingerprint, statement) = (one["fingerprint"].as_str().expect("one"), one["statement"].as_str());
+        let plan = watched.command(&["db", "slow", "--plan", fingerprint]).await;
+        assert!(plan.contains(statement.expect("a text")) && plan.contains("Scan") && plan.contains("cost="), "{plan}");
+        let plan = watched.command(&["db", "slow", "--json", "--plan", fingerprint]).await;
+        assert_eq!(serde_json::from_str::<Value>(&plan).expect("JSON")["role"], "rowhouse_one", "{plan}");
+    }
     let health = watched.ask("/health").await;
     assert!(health.contains(told), "{health}");
     let seen: Value = serde_json::from_str(&watched.command(&["top", "--json"]).await).expect("JSON");

@@ -214,8 +214,11 @@ pub(crate) enum DbCommand {
     /// Statements that were slow (`telemetry.slow_ms`), as the host that runs remembers them, the costliest first.
     ///
     /// It asks the host at its admin socket (`http.admin`). Texts are without their values.
-    #[command(after_help = "Example:  rowhouse db slow --json")]
+    #[command(after_help = "Examples:\n  rowhouse db slow --json\n  rowhouse db slow --plan 7a2c6e1f0d9b4c11")]
     Slow {
+        /// The database's plan of one of them, whatever its constants are. Nothing is run.
+        #[arg(long, value_name = "FINGERPRINT")]
+        plan: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,

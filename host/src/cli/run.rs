@@ -129,7 +129,14 @@ async fn work(cli: Cli, read: Result<Settings>) -> Result<ExitCode> {
         }
         Command::Db(DbCommand::Kept(command)) => backup::run(command, &settings).await,
         // Asks the host that runs, not its database.
-        Command::Db(DbCommand::Slow { json }) => slow::run(&settings, json).await,
+        Command::Db(DbCommand::Slow { plan: None, json }) => slow::run(&settings, json).await,
+        Command::Db(DbCommand::Slow { plan: Some(fingerprint), json }) => {
+            let statement = slow::statement(&settings, &fingerprint).await?;
+            on_ground(&settings, async |ground| {
+                slow::plan(&ground.admin().await?, &settings.database.schemas, &statement, json).await
+            })
+            .await
+        }
         Command::Db(command) => db(&settings, command).await,
         Command::Top(how) => top::run(&settings, how).await,
         Command::Config(command) => {

@@ -3,9 +3,17 @@
 use super::admin;
 use crate::config::Settings;
 use crate::telemetry::Slow;
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+/// The role most calls run as: what it is held by (row security) is part of the plan.
+const ROLE: &str = "rowhouse_one";
+
+/// How long PostgreSQL may plan. What takes longer is itself the answer.
+const PLANNING: &str = "10s";
 
 /// Ask the host, and show what it says.
 ///
@@ -17,6 +25,54 @@ pub(super) async fn run(settings: &Settings, json: bool) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&slow)?);
     } else {
         print!("{}", table(&slow, settings.telemetry.slow_ms));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The text of one of them.
+///
+/// # Errors
+/// No host answers, none has that fingerprint, or its text cannot be had.
+pub(super) async fn statement(settings: &Settings, fingerprint: &str) -> Result<String> {
+    let slow: Vec<Slow> = admin::get(settings, "/slow").await?;
+    let Some(one) = slow.into_iter().find(|one| one.fingerprint == fingerprint) else {
+        bail!("no slow statement has the fingerprint `{fingerprint}`; `rowhouse db slow` lists those there are");
+    };
+    one.statement.with_context(|| format!("the text of `{fingerprint}` cannot be had without its values"))
+}
+
+/// How PostgreSQL would run it, for any constants (`EXPLAIN (GENERIC_PLAN)`, PostgreSQL 16 and later).
+///
+/// # Errors
+/// PostgreSQL cannot plan it without its constants.
+pub(super) async fn plan(admin: &Client, schemas: &[String], statement: &str, json: bool) -> Result<ExitCode> {
+    admin.batch_execute(&format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{PLANNING}'")).await?;
+    let path = "SELECT set_config('search_path', concat_ws(', ', (SELECT string_agg(quote_ident(it), ', ') \
+                FROM unnest($1::text[]) it), current_setting('search_path')), true)";
+    admin.query(path, &[&schemas]).await?;
+    // An administrator that is no superuser may not be allowed to.
+    let as_caller = admin.batch_execute(&format!("SAVEPOINT here; SET LOCAL ROLE {ROLE}")).await.is_ok();
+    if !as_caller {
+        admin.batch_execute("ROLLBACK TO here").await?;
+    }
+    let said = admin.simple_query(&format!("EXPLAIN (GENERIC_PLAN) {statement}")).await;
+    admin.batch_execute("ROLLBACK").await?;
+    let said = said.context("PostgreSQL cannot plan it without its constants")?;
+    let lines: Vec<String> = said
+        .iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+        .collect();
+    let role = as_caller.then_some(ROLE);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "statement": statement, "role": role, "plan": lines }))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{statement}\n\n{}", lines.join("\n"));
+    if role.is_none() {
+        println!("\nAs the administrator, who may not act as {ROLE}: without row security.");
     }
     Ok(ExitCode::SUCCESS)
 }
