@@ -15,7 +15,11 @@ const STATE: &str = "tracestate";
 /// A span for one request of this method, by this principal. What stands in `_meta` is nearer to the caller than a header,
 /// which may be a proxy's.
 pub(super) fn span(method: &'static str, cx: &RequestContext<RoleServer>, who: &Principal) -> Span {
-    let caller = log::caller(&Account::digits(who.issuer(), who.subject()));
+    let tenant = match (who.tenants(), who.regions()) {
+        ([tenant], []) => Some(Account::tenant_digits(*tenant)),
+        _ => None,
+    };
+    let caller = log::caller(&Account::digits(who.issuer(), who.subject()), tenant.as_deref());
     let span = caller.in_scope(trace::call);
     span.record("otel.name", method);
     span.record("mcp.method", method);

@@ -42,10 +42,11 @@ const SECRET: [&str; 14] = [
 /// The target of spans that are in log lines and leave the host by no other way.
 pub const TARGET: &str = "rowhouse::caller";
 
-/// Where a line's call came from: the digest of who asks, as `rowhouse.usage` names it. Not for collectors.
+/// Where a line's call came from: the digest of who asks, as `rowhouse.usage` names it, and of the tenant
+/// of who has one alone. Not for collectors.
 #[must_use]
-pub fn caller(principal: &str) -> tracing::Span {
-    tracing::error_span!(target: TARGET, parent: None, "caller", principal)
+pub fn caller(principal: &str, tenant: Option<&str>) -> tracing::Span {
+    tracing::error_span!(target: TARGET, parent: None, "caller", principal, tenant)
 }
 
 /// What is shown, which may be more or less while lines are written.

@@ -68,7 +68,7 @@ fn what_is_secret_is_in_no_line() {
 #[test]
 fn a_line_of_a_call_says_which_call_it_is_of() {
     let work = || {
-        let span = caller("ab12").in_scope(trace::call);
+        let span = caller("ab12", Some("t-1")).in_scope(trace::call);
         span.record("otel.name", "tools/call");
         span.record("request.id", "r-1");
         span.record("tool.name", "get_top_products");
@@ -82,11 +82,18 @@ fn a_line_of_a_call_says_which_call_it_is_of() {
     assert_eq!(names.len(), 6, "{names:?}");
     assert_eq!((&line["level"], &line["message"], &line["fields"]["ms"]), (&"WARN".into(), &"slow".into(), &12.into()));
     let call = serde_json::json!({
-        "principal": "ab12", "request.id": "r-1", "tool.name": "get_top_products", "plugin.digest": "cd34",
+        "principal": "ab12", "tenant": "t-1", "request.id": "r-1", "tool.name": "get_top_products", "plugin.digest": "cd34",
     });
     assert_eq!(line["call"], call);
     let line = logged("warn", false, work);
-    for part in ["WARN", "principal=\"ab12\"", "tool.name=\"get_top_products\"", "plugin.digest=\"cd34\"", "ms=12"] {
+    for part in [
+        "WARN",
+        "principal=\"ab12\"",
+        "tenant=\"t-1\"",
+        "tool.name=\"get_top_products\"",
+        "plugin.digest=\"cd34\"",
+        "ms=12",
+    ] {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(!line.contains("otel"), "{line}");
