@@ -5,18 +5,15 @@
 
 use super::frame::Tap;
 use super::loss::Loss;
-use super::patience::Patience;
+use super::patience::{Patience, SIGN};
 use crate::error::BoxError;
 use crate::hosts::{Place, Socket};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-/// How long an idle connection may take to give a sign of life, and how many bytes that may have. There and back once; a
-/// server that needs longer is no better known than one that is away.
-const SIGN: Duration = Duration::from_secs(1);
+/// How many bytes a sign of life may have.
 const SIGN_BYTES: usize = 1 << 10;
 
 /// A connection.

@@ -39,8 +39,9 @@ const WAIT_MOST: Duration = Duration::from_secs(1);
 const TOLD_LEAST: Duration = Duration::from_secs(1);
 const TOLD_MOST: Duration = Duration::from_secs(15);
 
-/// After how long without an answer to anybody the database is silent. As long as one sign of life may take.
-const SILENT: Duration = Duration::from_secs(1);
+/// How long a sign of life may take: there and back once. A server that needs longer is no better known than one that is
+/// away, and a database that has answered nobody for as long is silent.
+pub(super) const SIGN: Duration = Duration::from_secs(1);
 
 /// The breaker, the waits, and what was lost.
 pub(super) struct Patience {
@@ -152,7 +153,7 @@ impl Patience {
     /// Whether nobody has had an answer from the database lately: what waits for it does so for no fault of its own.
     pub(super) fn is_silent(&self) -> bool {
         let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-        self.since.elapsed().saturating_sub(heard) >= SILENT
+        self.since.elapsed().saturating_sub(heard) >= SIGN
     }
 
     /// The database answered: a connection was made, or a statement came back.
@@ -261,7 +262,7 @@ mod tests {
         let mut patience = Patience::new(3);
         assert!(!patience.is_silent());
         let inner = Arc::get_mut(&mut patience).expect("nobody else has it");
-        inner.since = Instant::now().checked_sub(2 * SILENT).expect("a machine that has run for two seconds");
+        inner.since = Instant::now().checked_sub(2 * SIGN).expect("a machine that has run for two seconds");
         assert!(patience.is_silent());
         patience.failed();
         assert!(patience.is_silent());
