@@ -22,6 +22,7 @@ mod meter;
 mod nesting;
 mod offer;
 mod operate;
+mod place;
 mod probation;
 mod published;
 mod record;

@@ -43,9 +43,10 @@ struct Options {
     /// As JSON.
     #[arg(long)]
     json: bool,
-    /// What a well-behaved plugin's callers notice of hostile ones, instead. Three rounds are enough.
-    #[arg(long)]
-    neighbour: bool,
+    /// What a well-behaved plugin's callers notice of hostile ones, instead, in at most six rounds: of those whose name has
+    /// this in it, or of all.
+    #[arg(long, value_name = "DEED", num_args = 0..=1, default_missing_value = "")]
+    neighbour: Option<String>,
     /// What cargo says to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -56,8 +57,8 @@ fn main() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime =
         runtime.enable_all().thread_stack_size(rowhouse::query::gate::STACK_BYTES).build().expect("a runtime");
-    if options.neighbour {
-        runtime.block_on(neighbour::run(options.rounds));
+    if let Some(only) = &options.neighbour {
+        runtime.block_on(neighbour::run(options.rounds, only));
         return;
     }
     let report = runtime.block_on(measure(&options));

@@ -1,8 +1,8 @@
 //! What a well-behaved plugin's callers notice of hostile ones: `cargo xtask bench -- --neighbour`.
 //!
-//! A lap is the neighbour's calls, over and over: first with nobody else, then beside callers of hostile guests who ask as
-//! often as one principal may by default. What is left of the difference is mostly the machine's: four guests that
-//! compute take their share of its cores, a tick at a time.
+//! A lap is the neighbour's calls, over and over: with nobody else, and right after that beside callers of hostile guests
+//! who ask as often as one principal may by default. Each round's hostile callers are of another tenant, so that each has
+//! their first calls in it, before anybody knows them.
 
 use crate::harness::App;
 use rowhouse::call::Request;
@@ -24,11 +24,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Between two calls of one hostile caller: together they ask twenty times a second, the default of `traffic.principal`.
 const RATE: Duration = Duration::from_millis(50 * HOSTILE as u64);
 
+/// Whose the hostile callers of a round are.
+const TENANTS: [&str; 6] = ["seattle", "bellevue", "tacoma", "everett", "redmond", "kirkland"];
+
+/// As many rounds as there are tenants to be hostile.
+pub(crate) const ROUNDS: u32 = TENANTS.len() as u32;
+
 /// Who is hostile, and what it is told.
 fn deeds() -> Vec<(&'static str, &'static str, Value)> {
     let unruly = |deed: &str, times: u64| json!({ "deed": deed, "times": times });
     vec![
-        ("nobody", "echo", Value::Null),
         ("traps", "trap", json!({})),
         ("takes memory", "memory_bomb", json!({})),
         ("recurses", "recursion", json!({})),
@@ -55,14 +60,21 @@ async fn ask(app: &App, who: &Arc<Principal>, tool: &str, arguments: &Value) -> 
     app.host.call(who, request).await.is_ok()
 }
 
-/// The neighbour's times, sorted.
-async fn lap(app: &Arc<App>, hostile: Option<(&'static str, Value)>) -> Vec<Duration> {
+/// What a neighbour noticed in one lap, in microseconds.
+#[derive(Clone, Copy)]
+struct Noticed {
+    p50: u128,
+    p99: u128,
+}
+
+/// One lap, beside hostile callers of this tenant, who have a guest do this.
+async fn lap(app: &Arc<App>, hostile: Option<(&'static str, &'static str, Value)>) -> Noticed {
     let stop = Arc::new(AtomicBool::new(false));
     let bad: Vec<_> = hostile
         .into_iter()
         .flat_map(|one| std::iter::repeat_n(one, HOSTILE))
-        .map(|(tool, arguments)| {
-            let (app, stop, who) = (Arc::clone(app), Arc::clone(&stop), app.principal("seattle"));
+        .map(|(tenant, tool, arguments)| {
+            let (app, stop, who) = (Arc::clone(app), Arc::clone(&stop), app.principal(tenant));
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let _ = ask(&app, &who, tool, &arguments).await;
@@ -96,37 +108,51 @@ async fn lap(app: &Arc<App>, hostile: Option<(&'static str, Value)>) -> Vec<Dura
         one.await.expect("no caller panics");
     }
     times.sort_unstable();
-    times
+    let at = |share: usize| times[times.len() * share / 100].as_micros();
+    Noticed { p50: at(50), p99: at(99) }
 }
 
-/// Measure, and print a line for each deed.
-pub(crate) async fn run(rounds: u32) {
+fn median<T: PartialOrd + Copy>(rounds: &[Pair], of: impl Fn(&Pair) -> T) -> T {
+    let mut values: Vec<T> = rounds.iter().map(of).collect();
+    values.sort_by(|a, b| a.partial_cmp(b).expect("no time is NaN"));
+    values[values.len() / 2]
+}
+
+/// One round: without hostile callers, and with them.
+struct Pair {
+    alone: Noticed,
+    beside: Noticed,
+}
+
+/// Measure, and print a line for each deed whose name has `only` in it.
+pub(crate) async fn run(rounds: u32, only: &str) {
     let app = App::plan(|plan| {
-        plan.guests = deeds().iter().map(|deed| deed.1).collect();
+        plan.guests = deeds().iter().map(|deed| deed.1).chain(["echo"]).collect();
         plan.guests.sort_unstable();
         plan.guests.dedup();
         plan.settings.plugins.concurrent_calls = 64;
     })
     .await;
     let app = Arc::new(app);
-    println!(
-        "{:<26} {:>10} {:>10} {:>8}   (a neighbour's calls, beside {HOSTILE} hostile callers)",
-        "", "p50 us", "p99 us", "p99 x"
-    );
-    let mut alone = None;
-    for (what, tool, arguments) in deeds() {
-        let hostile = (what != "nobody").then_some((tool, arguments));
-        let (mut p50, mut p99) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let times = lap(&app, hostile.clone()).await;
-            let at = |share: usize| times[times.len() * share / 100].as_micros();
-            p50.push(at(50));
-            p99.push(at(99));
+    // Warms what has to be, and is not counted.
+    lap(&app, None).await;
+    println!("A neighbour's calls beside {HOSTILE} hostile callers, against alone; medians of {rounds} rounds.");
+    println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}", "", "p50 us", "beside", "p99 us", "beside", "p50 x", "p99 x");
+    for (what, tool, arguments) in deeds().into_iter().filter(|deed| deed.0.contains(only)) {
+        let mut pairs = Vec::new();
+        for tenant in &TENANTS[..rounds.min(ROUNDS) as usize] {
+            let alone = lap(&app, None).await;
+            pairs.push(Pair { alone, beside: lap(&app, Some((tenant, tool, arguments.clone()))).await });
         }
-        p50.sort_unstable();
-        p99.sort_unstable();
-        let (p50, p99) = (p50[p50.len() / 2], p99[p99.len() / 2]);
-        let base = *alone.get_or_insert(p99);
-        println!("{what:<26} {p50:>10} {p99:>10} {:>8.2}", p99 as f64 / base as f64);
+        let ratio = |of: fn(&Noticed) -> u128| median(&pairs, |it| of(&it.beside) as f64 / of(&it.alone) as f64);
+        println!(
+            "{what:<26} {:>9} {:>9} {:>9} {:>9} {:>7.2} {:>7.2}",
+            median(&pairs, |it| it.alone.p50),
+            median(&pairs, |it| it.beside.p50),
+            median(&pairs, |it| it.alone.p99),
+            median(&pairs, |it| it.beside.p99),
+            ratio(|it| it.p50),
+            ratio(|it| it.p99),
+        );
     }
 }

@@ -107,6 +107,7 @@ mod tests {
             failed: failed.iter().map(|(code, n)| (code.as_str().to_owned(), *n)).collect(),
             log_lines_dropped: 0,
             calls_on_probation: 0,
+            calls_long: 0,
             recent_calls: 0,
             used: BTreeMap::new(),
         }

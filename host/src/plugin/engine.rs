@@ -4,6 +4,7 @@
 //! calls. Measured on wasmtime 48; ratios, not absolutes, are what they rest on.
 
 use super::meter::{Breach, Stop};
+use super::place::SHORT;
 use super::state::CallState;
 use crate::config::{Limits, pool};
 use crate::error::Code;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
 
-/// One tick of the epoch clock. A spinning guest holds a worker thread for at most this long; shorter ticks cost
-/// every guest more checks taken.
+/// One tick of the epoch clock. A spinning guest holds a worker thread for at most this long before others on it have
+/// their turn; shorter ticks cost every guest more checks taken.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// The configuration that decides what compiled code looks like. The compiler process and the host must build the
@@ -115,10 +116,13 @@ pub(super) fn store(
         if let Some(breach) = stop.reason() {
             return Err(breach.into());
         }
-        let meter = &mut store.data_mut().meter;
+        let CallState { meter, place, .. } = store.data_mut();
         meter.ticks += 1;
         if meter.ticks > budget {
             return Err(Breach::new(Code::PluginCpu, format!("computed for more than {} ms", budget * 10)).into());
+        }
+        if meter.ticks == SHORT {
+            place.step_aside();
         }
         Ok(UpdateDeadline::Yield(1))
     });

@@ -5,7 +5,7 @@ use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
 use super::nesting::deeper_than;
-use super::probation::Aside;
+use super::place::{Place, held};
 use super::state::{CallFacts, CallState};
 use super::text;
 use super::usage::Used;
@@ -97,9 +97,9 @@ impl Drop for StopWhenLeft {
 async fn timed<F: Future>(spent: &mut Duration, work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|context| {
-        let began = Instant::now();
+        let began = held();
         let polled = work.as_mut().poll(context);
-        *spent += began.elapsed();
+        *spent += held().saturating_sub(began);
         polled
     })
     .await
@@ -146,20 +146,17 @@ impl Loaded {
     ) -> Result<E::Outcome, CallError> {
         let (deadline, most) = (facts.deadline, facts.limits.wall_ms);
         let (transaction, account) = (Arc::clone(&facts.transaction), facts.transaction.account());
-        let aside = self.conduct.aside(account);
-        let (plugin, order) = (Arc::clone(self), Arc::clone(&stop));
-        let terms = aside.clone();
+        let place = self.conduct.place(account);
+        let (plugin, order, seat) = (Arc::clone(self), Arc::clone(&stop), place.clone());
         let guest = async move {
-            let (outcome, spent) = plugin.send(&errand, facts, order, terms).await;
+            let (outcome, spent) = plugin.send(&errand, facts, order, seat).await;
             held.ended(spent);
             drop(held);
             outcome
         }
         .in_current_span();
-        let mut task = match &aside {
-            Some(aside) => aside.guest(guest),
-            None => tokio::spawn(guest),
-        };
+        let on_probation = matches!(place, Place::Probation(_));
+        let mut task = place.spawn(guest);
         let abort = task.abort_handle();
         let _left = StopWhenLeft(Arc::clone(&stop));
         let outcome = tokio::select! {
@@ -185,8 +182,8 @@ impl Loaded {
                 Err(error)
             }
         };
-        if aside.is_some() {
-            self.usage.was_aside();
+        if on_probation {
+            self.usage.was_on_probation();
         }
         let failed = outcome.as_ref().err().map(|error| error.code);
         // Who waited for a database that answers nobody broke no bound of its own making.
@@ -203,12 +200,12 @@ impl Loaded {
         errand: &E,
         facts: CallFacts,
         stop: Arc<Stop>,
-        aside: Option<Aside>,
+        place: Place,
     ) -> (Result<E::Outcome, CallError>, Spent) {
         let (request, began) = (facts.request.clone(), Instant::now());
         let (limits, transaction, told) = (facts.limits.clone(), Arc::clone(&facts.transaction), facts.told.clone());
         let mut state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
-        state.aside = aside;
+        state.place = place;
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
         let begun = self.exports.pre().instantiate_async(&mut store).await;
         let mut cpu = Duration::ZERO;
@@ -257,6 +254,9 @@ impl Loaded {
             answer_bytes: state.answer_bytes as u64,
             log_bytes: state.meter.log_bytes as u64,
         };
+        if matches!(state.place, Place::Long(_)) {
+            self.usage.was_long();
+        }
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
         if let Some((telemetry, item)) = &told {
             let (memory, cpu_ms, host_calls, lines_dropped) =

@@ -2,7 +2,7 @@
 
 use super::listener::Listener;
 use super::meter::{Bounds, Breach, Meter, Stop};
-use super::probation::Aside;
+use super::place::Place;
 use crate::config::Limits;
 use crate::embedding::Embeddings;
 use crate::error::Code;
@@ -88,8 +88,8 @@ pub(super) struct CallState {
     /// None while `describe` runs: there is no caller, and so nothing to see.
     pub(super) call: Option<CallFacts>,
     wasi: WasiCtx,
-    /// How it is run, while it is on probation.
-    pub(super) aside: Option<Aside>,
+    /// Where it computes.
+    pub(super) place: Place,
     /// Texts it had vectors made of.
     pub(super) embedded: usize,
     /// Bytes it answered with.
@@ -114,7 +114,7 @@ impl CallState {
             stop,
             call,
             wasi: context.build(),
-            aside: None,
+            place: Place::Here,
             embedded: 0,
             answer_bytes: 0,
             stderr,
@@ -135,7 +135,7 @@ impl CallState {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let aside = self.aside.as_ref().map(|aside| (aside.clone(), self.stop.token().clone()));
+        let aside = self.place.aside().map(|aside| (aside.clone(), self.stop.token().clone()));
         async move {
             let Some((aside, stop)) = aside else { return Ok(work.await) };
             match aside.ask(stop, work).join_next().await {

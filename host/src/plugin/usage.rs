@@ -77,7 +77,8 @@ pub(super) struct Usage {
     /// By code, in the order of [`Code::ALL`]: a table of fixed size, whatever happens.
     failed: [AtomicU64; Code::ALL.len()],
     lines_dropped: AtomicU64,
-    aside: AtomicU64,
+    on_probation: AtomicU64,
+    long: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -93,7 +94,8 @@ impl Default for Usage {
             calls: AtomicU64::new(0),
             failed: std::array::from_fn(|_| AtomicU64::new(0)),
             lines_dropped: AtomicU64::new(0),
-            aside: AtomicU64::new(0),
+            on_probation: AtomicU64::new(0),
+            long: AtomicU64::new(0),
             recent: Mutex::default(),
         }
     }
@@ -117,8 +119,13 @@ impl Usage {
     }
 
     /// One of the calls was of somebody on probation.
-    pub(super) fn was_aside(&self) {
-        self.aside.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn was_on_probation(&self) {
+        self.on_probation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One of the calls computed for so long that it went on behind the others.
+    pub(super) fn was_long(&self) {
+        self.long.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The account as it stands.
@@ -141,7 +148,8 @@ impl Usage {
             calls: count(&self.calls),
             failed: failed.filter(|(_, n)| *n > 0).collect(),
             log_lines_dropped: count(&self.lines_dropped),
-            calls_on_probation: count(&self.aside),
+            calls_on_probation: count(&self.on_probation),
+            calls_long: count(&self.long),
             recent_calls: recent.len(),
             used: used.collect(),
         }
@@ -166,6 +174,9 @@ pub struct Account {
     /// Calls of accounts whose calls broke bounds again and again.
     #[serde(default)]
     pub calls_on_probation: u64,
+    /// Calls that computed for so long that they went on behind the others.
+    #[serde(default)]
+    pub calls_long: u64,
     /// The latest calls, of which the use below is.
     pub recent_calls: usize,
     /// By the name of the bound.

@@ -36,12 +36,13 @@ UNION ALL SELECT 'notifications waiting', (pg_notification_queue_usage() * 1e6):
 /// Write-ahead log in bytes, and the next transaction id.
 const GROWTH: &str = "SELECT pg_current_wal_insert_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())";
 
-/// The tables whose rows are counted and hashed: all but the three a host keeps its books in, where every call leaves a
-/// line.
+/// The tables whose rows are counted and hashed: all but the four a host keeps its books in, where every call leaves a
+/// line and every host a sign of life.
 const TABLES: &str = "\
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema)'
-  AND (n.nspname, c.relname) NOT IN (('rowhouse', 'audit'), ('rowhouse', 'usage'), ('rowhouse', 'usage_by_plugin')) ORDER BY 1";
+  AND (n.nspname, c.relname) NOT IN (('rowhouse', 'audit'), ('rowhouse', 'usage'), ('rowhouse', 'usage_by_plugin'),
+                                     ('rowhouse', 'usage_writers')) ORDER BY 1";
 
 /// Counts by name.
 pub(crate) type State = BTreeMap<String, String>;

@@ -97,6 +97,13 @@ fn call(_: &str, arguments: Json) -> Result<Answer, ToolError> {
             }
             Ok(text("waited"))
         }
+        "think" => {
+            // So many millions of steps, with a statement under way meanwhile and another one after.
+            let early = sql::submit("SELECT 1", &[]).map_err(ToolError::Sql)?;
+            (0..times as u64 * 1_000_000).for_each(|step| _ = std::hint::black_box(step));
+            drop(early.wait().map_err(ToolError::Sql)?);
+            sql::query("SELECT store_name FROM retail.stores", &[]).map(Answer::Rows).map_err(ToolError::Sql)
+        }
         "parameters" => {
             let rows = sql::query("SELECT $1", &[Value::Text("x".repeat(times))]).map_err(ToolError::Sql)?;
             Ok(Answer::Rows(rows))

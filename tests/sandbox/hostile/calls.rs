@@ -295,6 +295,21 @@ async fn who_breaks_bounds_again_and_again_runs_behind_the_others_and_is_answere
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_computes_for_long_goes_on_behind_the_others_and_is_answered() {
+    let app = app(|_| {}).await;
+    for (call, (millions, long)) in [(0, 0), (400, 1), (0, 1)].into_iter().enumerate() {
+        let reply = soon(app.post("seattle", "unruly", json!({ "deed": "think", "times": millions }))).await;
+        assert_eq!(reply["result"]["isError"], false, "{millions}: {reply}");
+        let rows = reply["result"]["structuredContent"]["r"].as_array().map(Vec::len);
+        assert_eq!(rows, Some(1), "its one store: {reply}");
+        let accounts = app.host.plugins.published().accounts();
+        let account = accounts.plugins.iter().find(|it| it.plugin == "unruly").expect("an account");
+        let counted = (account.calls, account.calls_long, account.calls_on_probation);
+        assert_eq!(counted, (call as u64 + 1, long, 0), "{millions}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_stays_within_the_bounds_is_answered() {
     let app = app(|_| {}).await;
     for (guest, arguments) in [

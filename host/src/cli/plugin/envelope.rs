@@ -62,6 +62,9 @@ impl<'a> Envelope<'a> {
                 if it.calls_on_probation > 0 {
                     println!("  {:<10} {} calls ran behind all others", "probation", it.calls_on_probation);
                 }
+                if it.calls_long > 0 {
+                    println!("  {:<10} {} calls computed for long, behind short ones", "long", it.calls_long);
+                }
                 println!("  {:<10} {} ago", "as of", age(all.written));
             }
             _ => println!("  {:<10} no host has served these bytes", "calls"),

@@ -57,7 +57,7 @@ impl sql::Host for CallState {
         let transaction = Arc::clone(&self.facts()?.transaction);
         let parameters: Vec<_> = parameters.into_iter().map(convert::parameter).collect();
         let statement = transaction.start(statement, parameters).await;
-        let task = match &self.aside {
+        let task = match self.place.aside() {
             Some(aside) => aside.ask(self.stop.token().clone(), statement),
             None => {
                 let mut task = JoinSet::new();
