@@ -77,7 +77,7 @@ async fn idle(app: &App, connections: u32) {
     while lane(app).idle < connections {
         let mut running = JoinSet::new();
         for _ in 0..2 * connections {
-            running.spawn(transaction.start(PAIRS.to_owned(), vec![Value::Int(800)]).await);
+            running.spawn(transaction.start(PAIRS.to_owned(), vec![Value::Int(300)]).await);
         }
         while let Some(ended) = soon(running.join_next()).await {
             ended.expect("no panic").expect("rows");

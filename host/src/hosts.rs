@@ -68,6 +68,11 @@ impl Place {
         (0..hosts.len().max(addresses.len())).filter_map(place).collect()
     }
 
+    /// Whether it is a socket file: what listens there is mostly on this machine.
+    pub fn is_socket_file(&self) -> bool {
+        matches!(self.host, Host::Unix(_))
+    }
+
     /// A socket to it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod admit;
 mod budget;
 mod cache;
 pub mod catalog;
+mod courtesy;
 #[cfg(feature = "demolition")]
 pub mod demolition;
 mod decode;

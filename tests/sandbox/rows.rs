@@ -1,9 +1,14 @@
 //! What bounds a statement and its rows, and what comes through unchanged.
 
 use super::neighbour_answers;
-use crate::harness::{App, Plan};
+use crate::harness::{App, Plan, shared};
 use crate::patience::soon;
+use rowhouse::embedded;
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::Client;
 
 const HUNDRED: &str = "SELECT g FROM generate_series(1, 100) g";
 
@@ -86,6 +91,50 @@ async fn a_statement_has_its_own_time() {
     assert!(text.contains("longer than a statement may"), "{text}");
     neighbour_answers(&app).await;
     // The door is open again.
+    soon(app.answer("seattle", "echo_rows", json!({ "statement": HUNDRED }))).await;
+}
+
+/// The priorities of the backends under this name, as far as they are there still.
+async fn priorities(admin: &Client, name: &str) -> Vec<i32> {
+    let rows = admin.query("SELECT pid FROM pg_stat_activity WHERE application_name = $1", &[&name]).await;
+    let rows = rows.expect("an administrator may look");
+    rows.iter().filter_map(|row| getpriority_process(Pid::from_raw(row.get(0))).ok()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg(target_os = "linux")]
+async fn a_long_statement_steps_behind_short_ones() {
+    let name = "rowhouse-courtesy";
+    let app = Arc::new(app(|plan| plan.settings.database.pool.application_name = name.to_owned()).await);
+    let admin = shared().await.admin(embedded::DATABASE).await;
+    soon(app.answer("seattle", "echo_rows", json!({ "statement": HUNDRED }))).await;
+    let before = priorities(&admin, name).await;
+    assert!(
+        !before.is_empty() && before.iter().all(|it| *it == before[0]),
+        "short ones are where they were: {before:?}"
+    );
+    // Who may not tell the database's processes, which are another user's here, leaves them alone.
+    let one = admin.query_one("SELECT min(pid) FROM pg_stat_activity WHERE application_name = $1", &[&name]).await;
+    let one = Pid::from_raw(one.expect("an administrator may look").get(0));
+    let may = setpriority_process(one, before[0]).is_ok();
+    let long = {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { app.answer("seattle", "slow_query", json!({ "size": 12_000 })).await })
+    };
+    let mut lowered = false;
+    while !long.is_finished() {
+        lowered |= priorities(&admin, name).await.iter().any(|it| *it > before[0]);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(lowered, may);
+    assert_eq!(soon(long).await.expect("does not panic")["n"], 1, "it is answered");
+    // No other statement gets its connection.
+    let all_back = async {
+        while priorities(&admin, name).await.iter().any(|it| *it > before[0]) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(all_back).await;
     soon(app.answer("seattle", "echo_rows", json!({ "statement": HUNDRED }))).await;
 }
 

@@ -186,7 +186,9 @@ impl Front {
         rest.spawn_on(guest, &self.background.long().threads);
         match rest.join_next().await {
             Some(Ok(outcome)) => outcome,
-            Some(Err(fault)) => resume_unwind(fault.try_into_panic().unwrap_or_else(|fault| Box::new(fault.to_string()))),
+            Some(Err(fault)) => {
+                resume_unwind(fault.try_into_panic().unwrap_or_else(|fault| Box::new(fault.to_string())))
+            }
             None => unreachable!("the one task of the set has not been joined"),
         }
     }
@@ -269,7 +271,9 @@ mod tests {
             seen.push(here());
             // What it asks of the host is done where everybody's is.
             let aside = seat.aside().expect("it stepped aside").clone();
-            seen.push(aside.ask(CancellationToken::new(), async { here() }).join_next().await.expect("asked").expect("done"));
+            seen.push(
+                aside.ask(CancellationToken::new(), async { here() }).join_next().await.expect("asked").expect("done"),
+            );
             seen.push(here());
             seen
         });

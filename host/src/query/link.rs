@@ -81,6 +81,11 @@ impl Link {
         }
     }
 
+    /// It is not to be used again, and may say goodbye.
+    pub(super) fn spend(&mut self) {
+        self.uses = self.max_uses;
+    }
+
     /// Whether it is not to be given to anybody else.
     pub(super) fn is_spent(&self) -> bool {
         self.unclean || self.uses >= self.max_uses || self.client.is_closed()

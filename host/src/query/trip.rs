@@ -8,6 +8,7 @@
 //!   nothing a statement did to the session outlives it;
 //! - rows are fetched once, one more than may be kept, so a statement cannot lift a bound for a later page.
 
+use super::courtesy::courteous;
 use super::fault::{SqlCode, SqlError};
 use super::frame::Breach;
 use super::lane::Manager;
@@ -105,11 +106,11 @@ pub(super) async fn run(
     link.depart();
     link.tap.begin(order.bytes.saturating_add(OVERHEAD));
     let departed = Instant::now();
-    let landing = {
-        let mut trip = std::pin::pin!(round_trip(&link, &ticket, &order));
+    let (landing, lowered) = {
+        let mut trip = std::pin::pin!(courteous(&link, round_trip(&link, &ticket, &order)));
         tokio::select! {
             biased;
-            landing = &mut trip => landing,
+            landed = &mut trip => landed,
             why = interruption(&order, departed, &stop) => {
                 // Not given back after this: a late cancel would stop the next caller's statement.
                 let cancelled = matches!(timeout(GRACE, link.cancel()).await, Ok(Ok(())));
@@ -129,6 +130,9 @@ pub(super) async fn run(
     };
     if landing.rollback.is_ok() {
         link.landed();
+    }
+    if lowered {
+        link.spend();
     }
     let outcome = judge(landing, &link, &order, departed).and_then(|messages| rows(messages, &link, &order));
     let outcome = match outcome {
