@@ -53,8 +53,13 @@ impl Watched {
 
     /// What a command prints that asks this host.
     async fn command(&self, words: &[&str]) -> String {
+        self.command_at(&shared().await.url, words).await
+    }
+
+    /// With another way to the database.
+    async fn command_at(&self, url: &str, words: &[&str]) -> String {
         let mut command = Command::new(binary());
-        command.args(words).env("ROWHOUSE_HTTP__ADMIN", &self.socket).env("DATABASE_URL", &shared().await.url);
+        command.args(words).env("ROWHOUSE_HTTP__ADMIN", &self.socket).env("DATABASE_URL", url);
         command.kill_on_drop(true);
         let output = soon(command.output()).await.expect("the command runs");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -67,6 +72,10 @@ impl Drop for Watched {
         self.stop.cancel();
     }
 }
+
+/// Options of a session whose statements take helpers whenever they may.
+const HELPERS: &str = "-c%20parallel_setup_cost%3D0%20-c%20parallel_tuple_cost%3D0%20-c%20min_parallel_table_scan_size%3D0\
+                       %20-c%20min_parallel_index_scan_size%3D0%20-c%20max_parallel_workers_per_gather%3D2";
 
 /// The number of a series, by its name and some of its labels.
 fn number(page: &str, name: &str, labels: &[&str]) -> f64 {
@@ -175,6 +184,10 @@ async fn slow_statements_are_remembered_without_their_values() {
         assert!(plan.contains(statement.expect("a text")) && plan.contains("Scan") && plan.contains("cost="), "{plan}");
         let plan = watched.command(&["db", "slow", "--json", "--plan", fingerprint]).await;
         assert_eq!(serde_json::from_str::<Value>(&plan).expect("JSON")["role"], "rowhouse_one", "{plan}");
+        // With what the role's sessions have of settings: an administrator's would take helpers, and theirs may not.
+        let helped = format!("{}?options={HELPERS}", shared().await.url);
+        let plan = watched.command_at(&helped, &["db", "slow", "--plan", fingerprint]).await;
+        assert!(plan.contains("cost=") && !plan.contains("Gather"), "{plan}");
     }
     let health = watched.ask("/health").await;
     assert!(health.contains(told), "{health}");

@@ -41,6 +41,18 @@ pub(super) async fn statement(settings: &Settings, fingerprint: &str) -> Result<
     one.statement.with_context(|| format!("the text of `{fingerprint}` cannot be had without its values"))
 }
 
+/// Take the caller's role for the rest of the transaction, and what the role's sessions have of settings: a plan with
+/// other ones is none of theirs.
+async fn become_caller(admin: &Client) -> Result<(), tokio_postgres::Error> {
+    let settings = "SELECT set_config(p.name, substr(c, strpos(c, '=') + 1), true)
+        FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole JOIN pg_database d ON d.oid = s.setdatabase
+        CROSS JOIN unnest(s.setconfig) c JOIN pg_settings p ON p.name = split_part(c, '=', 1)
+        WHERE r.rolname = $1 AND d.datname = current_database() AND p.context = 'user' AND p.name <> 'statement_timeout'";
+    admin.batch_execute("SAVEPOINT here").await?;
+    admin.query(settings, &[&ROLE]).await?;
+    admin.batch_execute(&format!("SET LOCAL ROLE {ROLE}")).await
+}
+
 /// How PostgreSQL would run it, for any constants (`EXPLAIN (GENERIC_PLAN)`, PostgreSQL 16 and later).
 ///
 /// # Errors
@@ -51,7 +63,7 @@ pub(super) async fn plan(admin: &Client, schemas: &[String], statement: &str, js
                 FROM unnest($1::text[]) it), current_setting('search_path')), true)";
     admin.query(path, &[&schemas]).await?;
     // An administrator that is no superuser may not be allowed to.
-    let as_caller = admin.batch_execute(&format!("SAVEPOINT here; SET LOCAL ROLE {ROLE}")).await.is_ok();
+    let as_caller = become_caller(admin).await.is_ok();
     if !as_caller {
         admin.batch_execute("ROLLBACK TO here").await?;
     }
