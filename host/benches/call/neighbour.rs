@@ -5,6 +5,7 @@
 //! their first calls in it, before anybody knows them.
 
 use crate::harness::App;
+use crate::report::median;
 use rowhouse::call::Request;
 use rowhouse::identity::Principal;
 use serde_json::{Value, json};
@@ -23,11 +24,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Between two calls of one hostile caller: together they ask twenty times a second, the default of `traffic.principal`.
 const RATE: Duration = Duration::from_millis(50 * HOSTILE as u64);
 
-/// Whose the hostile callers of a round are.
+/// Whose the hostile callers of a round are: there are no more rounds than these.
 const TENANTS: [&str; 6] = ["seattle", "bellevue", "tacoma", "everett", "redmond", "kirkland"];
-
-/// As many rounds as there are tenants to be hostile.
-pub(crate) const ROUNDS: u32 = TENANTS.len() as u32;
 
 /// Who is hostile, and what it is told.
 fn deeds() -> Vec<(&'static str, &'static str, Value)> {
@@ -60,10 +58,9 @@ async fn ask(app: &App, who: &Arc<Principal>, tool: &str, arguments: &Value, lef
 }
 
 /// What a neighbour noticed in one lap, in microseconds.
-#[derive(Clone, Copy)]
 struct Noticed {
-    p50: u128,
-    p99: u128,
+    p50: f64,
+    p99: f64,
 }
 
 /// One lap, beside hostile callers of this tenant, who have a guest do this.
@@ -107,14 +104,8 @@ async fn lap(app: &Arc<App>, hostile: Option<(&'static str, &'static str, Value)
         one.await.expect("no caller panics");
     }
     times.sort_unstable();
-    let at = |share: usize| times[times.len() * share / 100].as_micros();
+    let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1e6;
     Noticed { p50: at(50), p99: at(99) }
-}
-
-fn median<T: PartialOrd + Copy>(rounds: &[Pair], of: impl Fn(&Pair) -> T) -> T {
-    let mut values: Vec<T> = rounds.iter().map(of).collect();
-    values.sort_by(|a, b| a.partial_cmp(b).expect("no time is NaN"));
-    values[values.len() / 2]
 }
 
 /// One round: without hostile callers, and with them.
@@ -137,6 +128,8 @@ pub(crate) async fn run(rounds: u32, only: &str) {
     let app = Arc::new(app);
     // Warms what has to be, and is not counted.
     lap(&app, None).await;
+    let tenants = &TENANTS[..TENANTS.len().min(rounds as usize)];
+    let rounds = tenants.len();
     println!("A neighbour's calls beside {HOSTILE} hostile callers, against alone; medians of {rounds} rounds.");
     println!(
         "{:<26} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
@@ -144,19 +137,19 @@ pub(crate) async fn run(rounds: u32, only: &str) {
     );
     for (what, tool, arguments) in deeds().into_iter().filter(|deed| deed.0.contains(only)) {
         let mut pairs = Vec::new();
-        for tenant in &TENANTS[..rounds.min(ROUNDS) as usize] {
+        for tenant in tenants {
             let alone = lap(&app, None).await;
             pairs.push(Pair { alone, beside: lap(&app, Some((tenant, tool, arguments.clone()))).await });
         }
-        let ratio = |of: fn(&Noticed) -> u128| median(&pairs, |it| of(&it.beside) as f64 / of(&it.alone) as f64);
+        let of = |figure: fn(&Pair) -> f64| median(pairs.iter().map(figure));
         println!(
-            "{what:<26} {:>9} {:>9} {:>9} {:>9} {:>7.2} {:>7.2}",
-            median(&pairs, |it| it.alone.p50),
-            median(&pairs, |it| it.beside.p50),
-            median(&pairs, |it| it.alone.p99),
-            median(&pairs, |it| it.beside.p99),
-            ratio(|it| it.p50),
-            ratio(|it| it.p99),
+            "{what:<26} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>7.2} {:>7.2}",
+            of(|it| it.alone.p50),
+            of(|it| it.beside.p50),
+            of(|it| it.alone.p99),
+            of(|it| it.beside.p99),
+            of(|it| it.beside.p50 / it.alone.p50),
+            of(|it| it.beside.p99 / it.alone.p99),
         );
     }
 }

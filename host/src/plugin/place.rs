@@ -64,10 +64,14 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// How a call goes on that computes for long. On as many threads as there are cores: nobody else may want one.
+    /// How a call goes on that computes for long.
     fn long(&self) -> Aside {
-        let threads = start(&self.long, "long", LONG, usize::from);
-        Aside { threads, everybodys: Handle::current(), statements: None }
+        Aside { threads: self.long_threads(), everybodys: Handle::current(), statements: None }
+    }
+
+    /// As many as there are cores: nobody else may want one.
+    fn long_threads(&self) -> Handle {
+        start(&self.long, "long", LONG, usize::from)
     }
 
     /// How a call of an account on probation is run, with these turns for its statements. On half of the cores: memory
@@ -183,7 +187,7 @@ impl Front {
             return outcome;
         }
         let mut rest = JoinSet::new();
-        rest.spawn_on(guest, &self.background.long().threads);
+        rest.spawn_on(guest, &self.background.long_threads());
         match rest.join_next().await {
             Some(Ok(outcome)) => outcome,
             Some(Err(fault)) => {
