@@ -1,32 +1,44 @@
 //! Plugins that go to a registry and come from one: the command line against a real registry, and against one that lies.
 
+mod authority; // Certificates.
 mod liar; // A registry that lies.
+mod secured; // A real one as they are in the cloud: TLS, tokens, helpers that know passwords.
 mod server; // A real one.
 mod start; // A host that fetches what it serves.
+mod tokens; // Who gives out tokens for it.
 mod wit; // The contract, as a package.
 
 use crate::harness::{binary, guest};
 use crate::patience::soon;
 use serde_json::Value;
 use server::{ACCOUNT, Registry};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 /// Somebody's working directory: keys of `zava`, no credentials of the machine's own.
-pub struct Desk(TempDir);
+pub struct Desk {
+    own: TempDir,
+    environment: Vec<(&'static str, OsString)>,
+}
 
 impl Desk {
     pub async fn new() -> Self {
-        let desk = Self(tempfile::tempdir().expect("a directory"));
+        let desk = Self { own: tempfile::tempdir().expect("a directory"), environment: Vec::new() };
         std::fs::create_dir(desk.path().join("docker")).expect("a directory");
         desk.does(&["keygen", "zava"]).await;
         desk
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.own.path()
+    }
+
+    /// What the shell has set from now on.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
     }
 
     /// `rowhouse plugin …`, as somebody with a shell runs it.
@@ -34,6 +46,7 @@ impl Desk {
         let mut command = Command::new(binary());
         command.current_dir(self.path()).env_remove("DATABASE_URL");
         command.env("ROWHOUSE_STATE", self.path().join("state")).env("DOCKER_CONFIG", self.path().join("docker"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("plugin").args(arguments).kill_on_drop(true);
         soon(command.output()).await.expect("the program runs")
     }

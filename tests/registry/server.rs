@@ -1,5 +1,7 @@
 //! A registry of a test's own: the CNCF's `distribution`, real, empty, and gone with the test.
 
+use super::authority::{Authority, Issued};
+use super::tokens::Tokens;
 use crate::harness;
 use crate::patience::soon;
 use std::path::{Path, PathBuf};
@@ -30,26 +32,35 @@ pub struct Registry {
 impl Registry {
     /// One that anybody may use.
     pub async fn open() -> Self {
-        Self::start("").await
+        Self::start("", "", &[]).await
     }
 
     /// One that knows [`ACCOUNT`] and nobody else.
     pub async fn closed() -> Self {
-        Self::start("auth: { htpasswd: { realm: test, path: accounts } }\n").await
+        Self::start("", "auth: { htpasswd: { realm: test, path: accounts } }\n", &[("accounts", ACCOUNTS)]).await
     }
 
-    async fn start(auth: &str) -> Self {
+    /// One behind TLS, with a certificate for `name`, that believes tokens from there.
+    pub async fn secured(authority: &Authority, name: &str, tokens: &Tokens) -> Self {
+        let Issued { certificate, key } = authority.issue(name);
+        let own = [("tls.pem", &*certificate), ("tls.key", &key), ("authorities.pem", &authority.certificate())];
+        Self::start(", tls: { certificate: tls.pem, key: tls.key }", &tokens.settings(), &own).await
+    }
+
+    async fn start(tls: &str, auth: &str, files: &[(&str, &str)]) -> Self {
         let binary = tokio::task::spawn_blocking(|| xtask::registry::ensure(harness::root()));
         let binary = binary.await.expect("no panic in there").expect("a registry");
         let own = tempfile::tempdir().expect("a directory");
-        std::fs::write(own.path().join("accounts"), ACCOUNTS).expect("a file of ours");
+        for (name, text) in files {
+            std::fs::write(own.path().join(name), text).expect("a file of ours");
+        }
         for _ in 0..TRIES {
             let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
             let port = free.local_addr().expect("a bound listener has an address").port();
             drop(free);
             let settings = format!(
                 "version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: storage }} }}\n\
-                 http: {{ addr: \"127.0.0.1:{port}\" }}\n{auth}"
+                 http: {{ addr: \"127.0.0.1:{port}\"{tls} }}\n{auth}"
             );
             std::fs::write(own.path().join("config.yml"), settings).expect("a file of ours");
             let mut child = spawn(&binary, own.path());

@@ -18,9 +18,9 @@ static SHOWN: OnceLock<(Shown, String)> = OnceLock::new();
 /// # Errors
 /// A filter that is none.
 pub(super) fn start(common: &Common, more: Option<&str>, tracing: Option<&Tracing>) -> Result<()> {
-    // The driver would log statements, the protocol library would log each refused call a second time, and the
-    // migration runner says what the host says anyway.
-    let quiet = ["tokio_postgres=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
+    // The driver would log statements, the client of registries would log what those answer in their own words, the
+    // protocol library would log each refused call a second time, and the migration runner says what the host says anyway.
+    let quiet = ["tokio_postgres=warn", "oci_client=warn", "rmcp::service=off", "refinery_core=warn"].join(",");
     let quiet = more.map_or(quiet.clone(), |more| format!("{quiet},{more}"));
     let wanted = common.log.as_deref().unwrap_or(USUAL);
     let shown = log::start(&format!("{wanted},{quiet}"), common.log_json, tracing);

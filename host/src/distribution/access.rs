@@ -10,9 +10,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// What Docker calls its own registry in its settings.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+/// What such a program says where it knows no credentials for a registry; the protocol has no other sign
+/// (`docker-credential-helpers`, `credentials/error.go`).
+const KNOWS_NONE: &str = "credentials not found in native keychain";
+
+/// For the program that knows a password: as for one that the settings name.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a registry is shown. It goes to the fetching process through a pipe, and nowhere else; no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -36,7 +45,13 @@ impl Access {
     ///
     /// # Errors
     /// A secret that cannot be had, half a proof.
-    pub(super) fn find(at: &Reference, known: &BTreeMap<String, config::Registry>) -> Result<Self, Failure> {
+    pub(super) async fn find(at: &Reference, known: &BTreeMap<String, config::Registry>) -> Result<Self, Failure> {
+        let (at, known) = (at.clone(), known.clone());
+        let found = tokio::task::spawn_blocking(move || Self::look(&at, &known)).await;
+        found.map_err(|e| Failure::here("credentials", e))?
+    }
+
+    fn look(at: &Reference, known: &BTreeMap<String, config::Registry>) -> Result<Self, Failure> {
         let setting = known.get(&at.registry);
         let plaintext = setting.and_then(|it| it.plaintext).unwrap_or_else(|| at.is_loopback());
         let about = |why: String| Failure::Credentials { registry: at.registry.clone(), why };
@@ -81,8 +96,15 @@ fn docker(at: &Reference) -> Result<(Proof, String), String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(nothing()),
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };
-    let server = if at.registry == "docker.io" { DOCKER_HUB } else { at.registry.as_str() };
-    match docker_credential::get_credential_from_reader(file, server) {
+    let server = if at.registry == "docker.io" { DOCKER_HUB } else { at.registry.as_str() }.to_owned();
+    // A program it names may ask somebody who is not there: it is waited for on a thread that nobody else waits for.
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(docker_credential::get_credential_from_reader(file, &server)));
+    let Ok(found) = told.recv_timeout(PATIENCE) else {
+        let seconds = PATIENCE.as_secs();
+        return Err(format!("the program that {} names for them took more than {seconds} seconds", path.display()));
+    };
+    match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
             let from = format!("the password in {} for {username}", path.display());
             Ok((Proof::Password { username, password }, from))
@@ -92,6 +114,11 @@ fn docker(at: &Reference) -> Result<(Proof, String), String> {
             path.display()
         )),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(nothing()),
+        Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.trim() == KNOWS_NONE => Ok(nothing()),
+        Err(CredentialRetrievalError::HelperCommunicationError) => Err(format!(
+            "the program that {} names for them (docker-credential-NAME) cannot be asked; is it installed, and in PATH?",
+            path.display()
+        )),
         // What a helper printed may hold the secret.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
             Err(format!("the helper {helper} of {} failed; run it by hand to see why", path.display()))

@@ -57,9 +57,7 @@ impl Remote {
     /// # Errors
     /// A proof that cannot be had.
     pub async fn open(at: &Reference, settings: &Plugins) -> Result<Self, Failure> {
-        let (of, known) = (at.clone(), settings.registries.clone());
-        let found = tokio::task::spawn_blocking(move || Access::find(&of, &known)).await;
-        Self::with(at, &found.map_err(|e| Failure::here("credentials", e))??)
+        Self::with(at, &Access::find(at, &settings.registries).await?)
     }
 
     pub(super) fn with(at: &Reference, access: &Access) -> Result<Self, Failure> {

@@ -113,7 +113,7 @@ impl Failure {
                 answer(codes.join(", "))
             }
             OciDistributionError::ServerError { code: 404, .. } => Self::NotFound(at.to_string()),
-            OciDistributionError::ServerError { code: 403, .. } => {
+            OciDistributionError::ServerError { code: 401 | 403, .. } => {
                 Self::Unauthorized { registry, sent: sent.to_owned() }
             }
             OciDistributionError::ServerError { code, .. } => answer(format!("with status {code}")),
@@ -165,6 +165,10 @@ fn root(error: &(dyn Error + 'static)) -> String {
     }
     match deepest.to_string() {
         text if text.contains("://") => "the connection broke".to_owned(),
+        // As rustls begins, whatever is wrong with the certificate.
+        text if text.starts_with("invalid peer certificate") => {
+            format!("{text}. Authorities are the system's, or those of the file in SSL_CERT_FILE")
+        }
         text => text,
     }
 }

@@ -71,9 +71,7 @@ impl Fetcher {
         {
             return Ok(had);
         }
-        let (of, known) = (at.clone(), self.registries.clone());
-        let access = tokio::task::spawn_blocking(move || Access::find(&of, &known)).await;
-        let access = access.map_err(|e| Failure::here("credentials", e))??;
+        let access = Access::find(at, &self.registries).await?;
         let (record, transferred) =
             worker::fetch(&self.program, &self.store, at, &access, self.most, patience, progress).await?;
         // Not believed either: the process that wrote it read what a registry said.
