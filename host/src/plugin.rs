@@ -5,6 +5,7 @@
 
 mod bindings;
 mod blame;
+mod clock;
 mod compile;
 mod data;
 mod describe;

@@ -57,8 +57,8 @@ struct Inner {
 pub struct Guest {
     /// Bytes of linear memory.
     pub memory: u64,
-    /// Milliseconds it computed.
-    pub cpu_ms: u64,
+    /// Time its call held a thread.
+    pub cpu: Duration,
     /// Fuel, where it is counted.
     pub fuel: u64,
     /// Calls into the host.

@@ -97,7 +97,7 @@ limits! {
     /// Milliseconds from start to answer, waiting for the database included. `PLUGIN_DEADLINE`. Five seconds more than
     /// one statement may run: a slow statement then ends as one, and the plugin is not blamed for it.
     wall_ms: u64 = 35_000, 1, DAY;
-    /// Milliseconds of the plugin's own computing, waiting not included, to within a tick (10 ms). `PLUGIN_CPU`.
+    /// Milliseconds of the plugin's computing and the host's for it, waiting not included, to within 10. `PLUGIN_CPU`.
     /// Two seconds sort a million rows; an answer that needs more should be a statement.
     cpu_ms: u64 = 2_000, 1, DAY;
     /// Units of fuel, about one an instruction; counted where `plugins.fuel` is set. `PLUGIN_FUEL`. The same call uses

@@ -3,6 +3,7 @@
 
 use super::bindings::exports::rowhouse::plugin::{prompts, resources, tools, views};
 use super::blame::blame;
+use super::clock;
 use super::engine;
 use super::exports::Exports;
 use super::meter::Stop;
@@ -72,6 +73,7 @@ async fn ask(name: &str, exports: &Exports, limits: &Limits, wasi: bool) -> Resu
         };
         wasmtime::Result::Ok(Raw { info, prompts, resources, views })
     };
+    let work = async { clock::timed(work).await.0 };
     match tokio::time::timeout(Duration::from_millis(limits.wall_ms), work).await {
         Ok(Ok(said)) => Ok(said),
         Ok(Err(error)) => Err(blame(name, None, &error).to_string().into()),

@@ -3,6 +3,7 @@
 //! Numbers and their reasons: fresh instances from a pool cost about 8 us a call, so nothing is ever reused between
 //! calls. Measured on wasmtime 48; ratios, not absolutes, are what they rest on.
 
+use super::clock;
 use super::meter::{Breach, Stop};
 use super::place::SHORT;
 use super::state::CallState;
@@ -12,10 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline};
-
-/// One tick of the epoch clock. A spinning guest holds a worker thread for at most this long before others on it have
-/// their turn; shorter ticks cost every guest more checks taken.
-pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// The configuration that decides what compiled code looks like. The compiler process and the host must build the
 /// same one: wasmtime refuses code compiled under another.
@@ -78,14 +75,7 @@ pub(super) fn start(calls: u32, fuel: bool) -> wasmtime::Result<Engine> {
     // A quarter more slots than calls: an instance's slot is free a moment after its call ended, and a pool that is
     // used up is an error, not a queue. `describe` at load needs some, too.
     let engine = Engine::new(&config(calls + calls / 4 + 4, fuel))?;
-    let clock = engine.weak();
-    std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-        while let Some(engine) = clock.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    })?;
+    clock::drive(&engine)?;
     Ok(engine)
 }
 
@@ -103,28 +93,26 @@ pub(super) fn store(
     // wasmtime's own default is 100,000 handles; ours counts the row sets and pending statements by their own
     // bound, and this one catches the rest (WASI streams and pollables).
     store.set_max_component_handles(limits.handles as usize + 256);
-    let budget = limits.cpu_ms.div_ceil(TICK.as_millis() as u64).max(1);
     // Without it a store begins with none; where the engine does not count it, there is nothing to set.
     if store.get_fuel().is_ok() {
         let _ = store.set_fuel(limits.fuel);
     }
-    let stop = Arc::clone(stop);
-    // Called once a tick while the guest computes, never while it waits for the host. The first tick may be cut
-    // short by where the clock stands, so the budget is met one tick late rather than early.
+    let (stop, most) = (Arc::clone(stop), Duration::from_millis(limits.cpu_ms));
+    // Called at a tick while the guest computes, never while it waits for the host.
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |mut store| {
         if let Some(breach) = stop.reason() {
             return Err(breach.into());
         }
-        let CallState { meter, place, .. } = store.data_mut();
-        meter.ticks += 1;
-        if meter.ticks > budget {
-            return Err(Breach::new(Code::PluginCpu, format!("computed for more than {} ms", budget * 10)).into());
+        let computed = clock::so_far();
+        if computed > most {
+            return Err(Breach::new(Code::PluginCpu, format!("computed for more than {} ms", most.as_millis())).into());
         }
-        if meter.ticks == SHORT {
+        let place = &mut store.data_mut().place;
+        if computed >= SHORT {
             place.step_aside();
         }
-        Ok(UpdateDeadline::Yield(1))
+        Ok(UpdateDeadline::Yield(place.stretch()))
     });
     store
 }

@@ -1,6 +1,7 @@
 //! What one call costs, part by part. For an author at work: it goes past the street's queue and record, and never serves.
 
 use super::blame::blame;
+use super::clock;
 use super::engine;
 use super::loader::Loaded;
 use super::meter::Stop;
@@ -38,13 +39,16 @@ impl Loaded {
         let limits = facts.limits.clone();
         let state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
-        let ended = |e| blame(&self.name, Some(&self.version), &e);
-        let inside = self.exports.pre().instantiate_async(&mut store).await.map_err(ended)?;
-        let plugin = self.exports.tools(&mut store, &inside).map_err(ended)?;
-        let (instance, began) = (began.elapsed(), Instant::now());
-        let called = plugin.call_call(&mut store, tool, arguments).await;
-        let guest = began.elapsed();
-        if called.map_err(|e| blame(&self.name, Some(&self.version), &e))?.is_err() {
+        let work = async {
+            let inside = self.exports.pre().instantiate_async(&mut store).await?;
+            let plugin = self.exports.tools(&mut store, &inside)?;
+            let (instance, began) = (began.elapsed(), Instant::now());
+            let called = plugin.call_call(&mut store, tool, arguments).await?;
+            wasmtime::Result::Ok((instance, began.elapsed(), called))
+        };
+        let (instance, guest, called) =
+            clock::timed(work).await.0.map_err(|e| blame(&self.name, Some(&self.version), &e))?;
+        if called.is_err() {
             return Err(CallError::new(Code::ToolFailed, format!("the tool `{tool}` gave up")));
         }
         let state = store.into_data();

@@ -59,8 +59,6 @@ pub(super) struct Meter {
     log_lines: u32,
     pub(super) log_dropped: u64,
     pub(super) progress_reports: u32,
-    /// Ticks of the clock while the guest computed.
-    pub(super) ticks: u64,
 }
 
 impl Meter {
@@ -74,7 +72,6 @@ impl Meter {
             log_lines: 0,
             log_dropped: 0,
             progress_reports: 0,
-            ticks: 0,
         }
     }
 

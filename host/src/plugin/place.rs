@@ -4,9 +4,8 @@
 //! over before the first tick: so a call goes on elsewhere once it has shown that it is one of the few, as a process
 //! sinks to a lower queue in a system that shares its time (Corbató et al., *An Experimental Time-Sharing System*, 1962).
 
+use super::clock;
 use crate::query::gate::STACK_BYTES;
-use rustix::time::{ClockId, clock_gettime};
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +18,12 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Ticks a call may compute on everybody's threads. The first may be cut short: so ten milliseconds at least, where one
-/// that mostly asks the database computes for one or two.
-pub(super) const SHORT: u64 = 2;
+/// How long a call may compute on everybody's threads. One that mostly asks the database computes for one or two
+/// milliseconds; to go elsewhere costs some tens of microseconds.
+pub(super) const SHORT: Duration = Duration::from_millis(4);
+
+/// Ticks that a guest computes at a stretch where it holds nobody's thread: ten milliseconds.
+const STRETCH: u64 = 5;
 
 /// The priority of long calls: such a thread has 110 shares of a core where another has 1,024 (`sched(7)`). Where
 /// everybody wants every core a call still gets a tenth of one, and by default all of `cpu_ms` fits into `wall_ms` so.
@@ -30,24 +32,10 @@ const LONG: i32 = 10;
 /// The least of the kernel's priorities: 15 shares of 1,024.
 const PROBATION: i32 = 19;
 
-thread_local! {
-    /// Whether this thread steps behind others.
-    static YIELDS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// What passes while this thread is held. On threads that step behind others it is the time they had a core, since most of
-/// what passes there they wait for one; elsewhere the time of day, which costs a tenth.
-pub(super) fn held() -> Duration {
-    let clock = if YIELDS.get() { ClockId::ThreadCPUTime } else { ClockId::Monotonic };
-    let now = clock_gettime(clock);
-    // Both begin at zero and cannot be negative.
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
 /// Step behind every thread of a better priority. Linux has priorities of threads; elsewhere they are the whole
 /// process's, and stay: there long calls hold nobody's threads, and share the cores with everybody.
 fn step_behind(nice: i32) {
-    YIELDS.set(true);
+    clock::step_behind();
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, nice) {
         tracing::warn!(%error, "the threads of long calls keep their priority");
@@ -69,9 +57,10 @@ impl Background {
         Aside { threads: self.long_threads(), everybodys: Handle::current(), statements: None }
     }
 
-    /// As many as there are cores: nobody else may want one.
+    /// One core is never theirs, where there is more than one: priorities count among the threads of one session, and the
+    /// database's processes have sessions of their own (`sched(7)`, "The autogroup feature").
     fn long_threads(&self) -> Handle {
-        start(&self.long, "long", LONG, usize::from)
+        start(&self.long, "long", LONG, |cores| cores.get().saturating_sub(1).max(1))
     }
 
     /// How a call of an account on probation is run, with these turns for its statements. On half of the cores: memory
@@ -138,6 +127,14 @@ impl Place {
     /// On everybody's threads.
     pub(super) fn front(background: Arc<Background>) -> Self {
         Self::Front(Front { background, leaves: Arc::default() })
+    }
+
+    /// Ticks until a guest that computes lets others have its thread.
+    pub(super) fn stretch(&self) -> u64 {
+        match self {
+            Self::Here | Self::Front(_) => 1,
+            Self::Long(_) | Self::Probation(_) => STRETCH,
+        }
     }
 
     /// It has computed for long. To be called where it lets go of its thread at once, and awaits nothing.
@@ -337,12 +334,8 @@ mod tests {
     #[tokio::test]
     async fn what_passes_aside_is_the_time_with_a_core() {
         let slept = |place: Place| async {
-            let sleep = || {
-                let began = held();
-                std::thread::sleep(Duration::from_millis(30));
-                held().saturating_sub(began)
-            };
-            place.spawn(async move { sleep() }).await.expect("does not panic")
+            let sleep = clock::timed(async { std::thread::sleep(Duration::from_millis(30)) });
+            place.spawn(sleep).await.expect("does not panic").1
         };
         assert!(slept(Place::Here).await >= Duration::from_millis(30));
         assert!(slept(Place::Probation(probation(&Background::default()))).await < Duration::from_millis(15));

@@ -1,11 +1,12 @@
 //! One errand in one fresh instance.
 
 use super::blame::{blame, broken, named};
+use super::clock;
 use super::engine;
 use super::loader::Loaded;
 use super::meter::{Breach, Stop};
 use super::nesting::deeper_than;
-use super::place::{Place, held};
+use super::place::Place;
 use super::state::{CallFacts, CallState};
 use super::text;
 use super::usage::Used;
@@ -13,8 +14,6 @@ use crate::config::Limits;
 use crate::error::{CallError, Code};
 use crate::telemetry;
 use serde_json::Value;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -90,19 +89,6 @@ impl Drop for StopWhenLeft {
     fn drop(&mut self) {
         self.0.order(left());
     }
-}
-
-/// Add up how long a future holds a thread, poll by poll. The ticks a guest is bounded by are too coarse to pay by: most
-/// calls are over before the first.
-async fn timed<F: Future>(spent: &mut Duration, work: F) -> F::Output {
-    let mut work = pin!(work);
-    poll_fn(|context| {
-        let began = held();
-        let polled = work.as_mut().poll(context);
-        *spent += held().saturating_sub(began);
-        polled
-    })
-    .await
 }
 
 fn left() -> Breach {
@@ -207,15 +193,16 @@ impl Loaded {
         let mut state = CallState::new(Arc::clone(&self.name), &limits, Arc::clone(&stop), Some(facts), self.wasi);
         state.place = place;
         let mut store = engine::store(self.exports.pre(), state, &limits, &stop);
-        let begun = self.exports.pre().instantiate_async(&mut store).await;
-        let mut cpu = Duration::ZERO;
-        let (outcome, store) = match begun {
-            Ok(instance) => {
-                let mut guest = Guest { plugin: self, store, instance, limits: &limits };
-                (timed(&mut cpu, errand.run(&mut guest)).await, guest.store)
+        let work = async {
+            match self.exports.pre().instantiate_async(&mut store).await {
+                Ok(instance) => {
+                    let mut guest = Guest { plugin: self, store, instance, limits: &limits };
+                    (errand.run(&mut guest).await, guest.store)
+                }
+                Err(error) => (Err(error.into()), store),
             }
-            Err(error) => (Err(error.into()), store),
         };
+        let ((outcome, store), cpu) = clock::timed(work).await;
         let fuel = store.get_fuel().map_or(0, |left| limits.fuel.saturating_sub(left));
         let state = store.into_data();
         if let Some(stderr) = &state.stderr {
@@ -244,7 +231,7 @@ impl Loaded {
         let ran = transaction.ran();
         let used = Used {
             wall_ms: began.elapsed().as_millis() as u64,
-            cpu_ms: state.meter.ticks * engine::TICK.as_millis() as u64,
+            cpu_ms: cpu.as_millis() as u64,
             fuel,
             memory: state.bounds.used() as u64,
             host_calls: state.meter.host_calls,
@@ -259,9 +246,8 @@ impl Loaded {
         }
         self.usage.ended(outcome.as_ref().err().map(|error| error.code), &used, state.meter.log_dropped);
         if let Some((telemetry, item)) = &told {
-            let (memory, cpu_ms, host_calls, lines_dropped) =
-                (used.memory, used.cpu_ms, used.host_calls, state.meter.log_dropped);
-            telemetry.guest(item, &telemetry::Guest { memory, cpu_ms, fuel, host_calls, lines_dropped });
+            let (memory, host_calls, lines_dropped) = (used.memory, used.host_calls, state.meter.log_dropped);
+            telemetry.guest(item, &telemetry::Guest { memory, cpu, fuel, host_calls, lines_dropped });
         }
         (outcome, Spent { cpu, fuel })
     }

@@ -1,5 +1,6 @@
 //! What one call carries: the host's side of its store.
 
+use super::clock::Interrupted;
 use super::listener::Listener;
 use super::meter::{Bounds, Breach, Meter, Stop};
 use super::place::Place;
@@ -90,6 +91,7 @@ pub(super) struct CallState {
     wasi: WasiCtx,
     /// Where it computes.
     pub(super) place: Place,
+    _interrupted: Interrupted,
     /// Texts it had vectors made of.
     pub(super) embedded: usize,
     /// Bytes it answered with.
@@ -115,6 +117,7 @@ impl CallState {
             call,
             wasi: context.build(),
             place: Place::Here,
+            _interrupted: Interrupted::new(),
             embedded: 0,
             answer_bytes: 0,
             stderr,

@@ -172,7 +172,7 @@ impl Metrics {
     pub(super) fn guest(&self, item: &Item, guest: &Guest) {
         let of = Of { plugin: item.plugin.clone() };
         self.memory.get_or_create(&of).observe(guest.memory as f64);
-        self.cpu.get_or_create(&of).inc_by(Duration::from_millis(guest.cpu_ms).as_secs_f64());
+        self.cpu.get_or_create(&of).inc_by(guest.cpu.as_secs_f64());
         self.host_calls.get_or_create(&of).inc_by(guest.host_calls);
         if guest.fuel > 0 {
             self.fuel.get_or_create(&of).inc_by(guest.fuel);

@@ -31,7 +31,10 @@ fn told() -> (Telemetry, State) {
     let request = "canary";
     let text = Some("SELECT canary");
     telemetry.slow(&Statement { request, of: &item, fingerprint: "acme", text, rows: 3, took: second, waited: second });
-    telemetry.guest(&item, &Guest { memory: 1 << 21, cpu_ms: 20, fuel: 7, host_calls: 5, lines_dropped: 1 });
+    telemetry.guest(
+        &item,
+        &Guest { memory: 1 << 21, cpu: Duration::from_millis(20), fuel: 7, host_calls: 5, lines_dropped: 1 },
+    );
     Swap::ALL.iter().for_each(|swap| telemetry.swap(&Plugin, *swap));
     telemetry.embedded(3, false);
     telemetry.embedded(1, true);

@@ -297,15 +297,21 @@ async fn who_breaks_bounds_again_and_again_runs_behind_the_others_and_is_answere
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_computes_for_long_goes_on_behind_the_others_and_is_answered() {
     let app = app(|_| {}).await;
-    for (call, (millions, long)) in [(0, 0), (400, 1), (0, 1)].into_iter().enumerate() {
-        let reply = soon(app.post("seattle", "unruly", json!({ "deed": "think", "times": millions }))).await;
-        assert_eq!(reply["result"]["isError"], false, "{millions}: {reply}");
-        let rows = reply["result"]["structuredContent"]["r"].as_array().map(Vec::len);
-        assert_eq!(rows, Some(1), "its one store: {reply}");
+    let (mut calls, mut long) = (0, 0);
+    // Of short ones some may be long by the clock, where the machine does other things meanwhile.
+    for (millions, times, expected) in [(0, 5, 0..5), (400, 1, 1..2), (0, 5, 0..5)] {
+        for _ in 0..times {
+            let reply = soon(app.post("seattle", "unruly", json!({ "deed": "think", "times": millions }))).await;
+            assert_eq!(reply["result"]["isError"], false, "{millions}: {reply}");
+            let rows = reply["result"]["structuredContent"]["r"].as_array().map(Vec::len);
+            assert_eq!(rows, Some(1), "its one store: {reply}");
+        }
         let accounts = app.host.plugins.published().accounts();
         let account = accounts.plugins.iter().find(|it| it.plugin == "unruly").expect("an account");
-        let counted = (account.calls, account.calls_long, account.calls_on_probation);
-        assert_eq!(counted, (call as u64 + 1, long, 0), "{millions}");
+        let more = account.calls_long - long;
+        (calls, long) = (calls + times, account.calls_long);
+        assert_eq!((account.calls, account.calls_on_probation), (calls, 0), "{millions}");
+        assert!(expected.contains(&more), "{more} of {times} were long: {millions}");
     }
 }
 
