@@ -11,7 +11,7 @@ mod wit; // The contract, as a package.
 use crate::harness::{binary, guest};
 use crate::patience::soon;
 use serde_json::Value;
-use server::{ACCOUNT, Registry};
+use server::{ACCOUNT, Registry, basic};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Output;
@@ -161,9 +161,7 @@ async fn a_door_opens_to_the_settings_and_to_docker_and_says_what_it_wants() {
     let table = format!("[plugins.registries.\"{host}\"]\n");
     let (account, password) = ACCOUNT;
     let docker = |password: &str| {
-        use base64::Engine as _;
-        let auth = base64::prelude::BASE64_STANDARD.encode(format!("{account}:{password}"));
-        let text = serde_json::json!({ "auths": { &host: { "auth": auth } } }).to_string();
+        let text = serde_json::json!({ "auths": { &host: { "auth": basic(password) } } }).to_string();
         std::fs::write(desk.path().join("docker/config.json"), text).expect("a file of ours");
     };
     std::fs::write(desk.path().join("password"), format!("{password}\n")).expect("a file of ours");

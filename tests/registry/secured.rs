@@ -3,17 +3,14 @@
 
 use super::Desk;
 use super::authority::Authority;
-use super::server::{ACCOUNT, Registry};
+use super::server::{ACCOUNT, Registry, basic};
 use super::tokens::Tokens;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 
 const WRONG: &str = "wrong-password";
 
 /// What no output may have in it: passwords, as they are and as they are sent, and the beginning of every token (`{"`).
 fn secrets() -> Vec<String> {
-    let sent = |password: &str| BASE64_STANDARD.encode(format!("{}:{password}", ACCOUNT.0));
-    [ACCOUNT.1, WRONG].iter().flat_map(|it| [(*it).to_owned(), sent(it)]).chain(["eyJ".to_owned()]).collect()
+    [ACCOUNT.1, WRONG].iter().flat_map(|it| [(*it).to_owned(), basic(it)]).chain(["eyJ".to_owned()]).collect()
 }
 
 /// A desk with a signed plugin and a registry behind TLS.

@@ -4,6 +4,8 @@ use super::authority::{Authority, Issued};
 use super::tokens::Tokens;
 use crate::harness;
 use crate::patience::soon;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -19,6 +21,11 @@ pub const ACCOUNT: (&str, &str) = ("zava", "open-sesame");
 
 /// The same, as `htpasswd -B` writes it.
 const ACCOUNTS: &str = "zava:$2b$04$abcdefghijklmnopqrstuuXcjcm5avyCiJoD2uS24xa2lb6fjMB3G\n";
+
+/// [`ACCOUNT`]'s name with a password, as HTTP sends them (RFC 7617) and Docker keeps them.
+pub fn basic(password: &str) -> String {
+    BASE64_STANDARD.encode(format!("{}:{password}", ACCOUNT.0))
+}
 
 /// A running registry. It ends with this.
 pub struct Registry {

@@ -2,7 +2,7 @@
 //! CNCF's `distribution`): the registry sends callers there, and believes what is signed there.
 
 use super::authority::{Authority, Issued, Secured};
-use super::server::ACCOUNT;
+use super::server::{ACCOUNT, basic};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -88,13 +88,13 @@ async fn token(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, headers
     let asked = Url::parse(&format!("https://here/?{}", query.unwrap_or_default())).expect("a query");
     let scope = asked.query_pairs().find(|(name, _)| name == "scope").map(|it| it.1).unwrap_or_default();
     let proof = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
-    let known = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", ACCOUNT.0, ACCOUNT.1)));
+    let known = format!("Basic {}", basic(ACCOUNT.1));
     let who = match proof {
         None => "nobody",
         Some(proof) if proof == known => ACCOUNT.0,
-        // What is no proof of anybody's says nothing of who sent it.
+        // Words that hold what was sent, to see that they are not passed on.
         Some(proof) => {
-            let words: Value = json!({ "details": format!("you sent {proof}") });
+            let words = json!({ "details": format!("you sent {proof}") });
             return (StatusCode::UNAUTHORIZED, Json(words)).into_response();
         }
     };
