@@ -1,4 +1,4 @@
-//! Time as guests have it: a clock that interrupts them, and how long each held a thread.
+//! Time as guests have it: a clock that interrupts them, and how long each computed.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
@@ -21,44 +21,79 @@ const REST: u32 = 500;
 thread_local! {
     /// Whether this thread steps behind others.
     static BEHIND: Cell<bool> = const { Cell::new(false) };
-    /// The work that is polled on this thread: how long it held threads before, and since when it holds this one.
-    static UNDER_WAY: Cell<Option<(Duration, Duration)>> = const { Cell::new(None) };
+    /// The work that is polled on this thread.
+    static UNDER_WAY: Cell<Option<Poll>> = const { Cell::new(None) };
 }
 
-/// From now on the time of this thread is what it had of a core.
+/// From now on nearly all of this thread's time is a wait for a core.
 pub(super) fn step_behind() {
     BEHIND.set(true);
 }
 
-/// What passes while this thread is held. On threads that step behind others it is the time they had a core, since most of
-/// what passes there they wait for one; elsewhere the time of day, which costs a tenth.
-fn held() -> Duration {
-    let clock = if BEHIND.get() { ClockId::ThreadCPUTime } else { ClockId::Monotonic };
+/// The time since the machine started, or that this thread had a core, which takes twenty times as long to ask.
+fn read(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
     // Both begin at zero and cannot be negative.
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
-/// Add up how long work holds threads, poll by poll: its waits are not in it. A tick says little: most calls are over before
-/// the first, and one that waited meets one as it goes on.
+/// One poll of work that is timed.
+#[derive(Clone, Copy)]
+struct Poll {
+    /// What the polls before it computed.
+    before: Duration,
+    /// When it began, by the clock that it goes by.
+    began: Duration,
+    /// Whether that is the thread's own: what passes while the thread waits for a core is not in it.
+    exact: bool,
+}
+
+impl Poll {
+    fn begin(before: Duration, exact: bool) -> Self {
+        let exact = exact || BEHIND.get();
+        Self { before, began: read(Self::clock(exact)), exact }
+    }
+
+    fn clock(exact: bool) -> ClockId {
+        if exact { ClockId::ThreadCPUTime } else { ClockId::Monotonic }
+    }
+
+    /// What was computed up to now. Who computes is interrupted at a tick, and goes by the thread's own clock from then on;
+    /// so what is more than a tick before that, the thread waited.
+    fn computed(&self) -> Duration {
+        let passed = read(Self::clock(self.exact)).saturating_sub(self.began);
+        self.before + if self.exact { passed } else { passed.min(TICK) }
+    }
+}
+
+/// Add up what work computes, poll by poll: its waits are not in it, be it for the host or for a core. A tick says little:
+/// most calls are over before the first, and one that waited meets one as it goes on.
 pub(super) async fn timed<F: Future>(work: F) -> (F::Output, Duration) {
-    let (mut work, mut spent) = (pin!(work), Duration::ZERO);
+    let (mut work, mut spent, mut exact) = (pin!(work), Duration::ZERO, false);
     let outcome = poll_fn(|context| {
-        let began = held();
-        UNDER_WAY.set(Some((spent, began)));
+        UNDER_WAY.set(Some(Poll::begin(spent, exact)));
         let polled = work.as_mut().poll(context);
-        UNDER_WAY.set(None);
-        spent += held().saturating_sub(began);
+        if let Some(poll) = UNDER_WAY.take() {
+            spent = poll.computed();
+            exact = poll.exact;
+        }
         polled
     })
     .await;
     (outcome, spent)
 }
 
-/// How long the work held threads that is polled on this one, so far. Of work that nobody times, for ever: such has no
-/// time at all.
+/// What the work computed that is polled on this thread, up to now; to be asked at a tick. Of work that nobody times, for
+/// ever: such has no time at all.
 pub(super) fn so_far() -> Duration {
-    UNDER_WAY.get().map_or(Duration::MAX, |(before, began)| before + held().saturating_sub(began))
+    let Some(poll) = UNDER_WAY.get() else {
+        return Duration::MAX;
+    };
+    let computed = poll.computed();
+    if !poll.exact {
+        UNDER_WAY.set(Some(Poll::begin(computed, true)));
+    }
+    computed
 }
 
 /// The clock of all engines: one thread, from the first engine on.
@@ -139,19 +174,42 @@ mod tests {
     use std::sync::mpsc;
     use wasmtime::{Instance, Module, Store};
 
+    /// Compute for so long.
+    fn compute(time: Duration) {
+        let end = read(ClockId::ThreadCPUTime) + time;
+        while read(ClockId::ThreadCPUTime) < end {}
+    }
+
     #[tokio::test]
-    async fn what_holds_a_thread_is_counted_and_waits_are_not() {
+    async fn what_is_computed_is_counted_and_waits_are_not() {
+        let some = Duration::from_millis(20);
         let ((first, second), spent) = timed(async {
-            std::thread::sleep(Duration::from_millis(20));
+            let _ = so_far();
+            compute(some);
             let first = so_far();
+            // For the host, and then for a core.
             tokio::time::sleep(Duration::from_millis(60)).await;
+            std::thread::sleep(Duration::from_millis(60));
+            compute(some);
             (first, so_far())
         })
         .await;
-        let least = Duration::from_millis(20);
-        assert!(first >= least && second >= first && spent >= second, "{first:?} {second:?} {spent:?}");
+        assert!(first >= some && second >= first + some && spent >= second, "{first:?} {second:?} {spent:?}");
         assert!(spent < Duration::from_millis(60), "{spent:?}");
         assert_eq!(so_far(), Duration::MAX, "nobody times this");
+    }
+
+    #[tokio::test]
+    async fn whose_thread_waited_for_a_core_has_not_computed_for_long() {
+        let (at_the_tick, spent) = timed(async {
+            std::thread::sleep(Duration::from_millis(30));
+            so_far()
+        })
+        .await;
+        assert!(at_the_tick <= TICK && spent < TICK * 3, "{at_the_tick:?} {spent:?}");
+        // No tick met it.
+        let ((), spent) = timed(async { std::thread::sleep(Duration::from_millis(30)) }).await;
+        assert_eq!(spent, TICK);
     }
 
     /// Spins until it is interrupted; told when it was.
