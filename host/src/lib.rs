@@ -14,6 +14,7 @@ pub mod disk; // Files, whole or not at all.
 pub mod web; // HTTP to elsewhere.
 pub mod commons; // A Redis that hosts share and none depends on.
 pub mod telemetry; // Numbers, spans, log lines, slow statements.
+pub mod cores; // Who gets a core first.
 pub mod worker; // Processes of our own, bounded.
 pub mod wheel; // Archives from a package index.
 pub mod keys; // The host's own secrets.

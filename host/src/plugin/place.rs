@@ -5,6 +5,7 @@
 //! sinks to a lower queue in a system that shares its time (Corbató et al., *An Experimental Time-Sharing System*, 1962).
 
 use super::clock;
+use crate::cores;
 use crate::query::gate::STACK_BYTES;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
@@ -32,16 +33,13 @@ const LONG: i32 = 10;
 /// The least of the kernel's priorities: 15 shares of 1,024.
 const PROBATION: i32 = 19;
 
-/// Step behind every thread of a better priority. Linux has priorities of threads; elsewhere they are the whole
-/// process's, and stay: there long calls hold nobody's threads, and share the cores with everybody.
+/// Have this thread step behind the others. Where it cannot, long calls hold nobody's threads and share the cores with
+/// everybody.
 fn step_behind(nice: i32) {
     clock::step_behind();
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, nice) {
+    if let Err(error) = cores::step_behind(None, nice) {
         tracing::warn!(%error, "the threads of long calls keep their priority");
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = nice;
 }
 
 /// The threads that step behind others, started with the first call they run.

@@ -6,7 +6,8 @@
 //! waited for, was found by McWherter et al., *Priority Mechanisms for OLTP and Transactional Web Applications* (ICDE 2004).
 
 use super::link::Link;
-use rustix::process::{Pid, getpriority_process, setpriority_process};
+use crate::cores::{LongTurns, step_behind};
+use rustix::process::{Pid, getpriority_process};
 use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
@@ -14,7 +15,8 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// When a statement's backend is looked at for the first time. Most are over by then, and cost nothing.
+/// When a statement's backend is looked at for the first time, and has long turns until the statement is over. Most are over
+/// by then, and cost nothing.
 const FIRST: Duration = Duration::from_millis(10);
 
 /// How often from then on.
@@ -42,12 +44,13 @@ pub(super) async fn courteous<T>(link: &Link, trip: impl Future<Output = T>) -> 
     let Some((backend, began)) = backend_of(link).and_then(|backend| Some((backend, computed(backend)?))) else {
         return (trip.await, false);
     };
+    let _turns = LongTurns::of(backend);
     while computed(backend).is_none_or(|now| now.saturating_sub(began) < LONG) {
         if let Ok(landed) = timeout(EACH, &mut trip).await {
             return (landed, false);
         }
     }
-    if setpriority_process(Some(backend), NICE).is_err() {
+    if step_behind(Some(backend), NICE).is_err() {
         return (trip.await, false);
     }
     while lower_group(backend).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
