@@ -22,7 +22,7 @@ impl Package {
     }
 }
 
-/// Encode `wit/` of the repository at `root`, as `wkg wit build` does.
+/// Encode `wit/` of the repository at `root`, as `wkg build` does.
 ///
 /// # Errors
 /// What is wrong with the texts.
