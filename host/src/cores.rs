@@ -3,7 +3,7 @@
 //! Two things are asked of it. *Fewer shares* (`setpriority(2)`): while others want the cores such a thread gets less of
 //! them. *Long turns* (`sched_setattr(2)`, Linux 6.12 and later): it has its shares in pieces of a tenth of a second, and in
 //! return whoever asks for short ones goes first the moment it wakes. Shares alone do not do that: who computes keeps a core
-//! to the end of its turn, and that is looked at every four milliseconds, at each change of threads that a call makes.
+//! to the end of its turn, which the kernel looks for every few milliseconds only, and a call changes threads several times.
 //! Turns by deadline are Stoica and Abdel-Wahab's *Earliest Eligible Virtual Deadline First* (1995).
 
 use rustix::process::{Pid, getpriority_process, setpriority_process};
@@ -100,13 +100,13 @@ mod tests {
         (numbers.next().expect("major"), numbers.next().expect("minor")) >= (6, 12)
     }
 
-    struct Sleeper(Child, Pid);
+    struct Sleeper(Child);
 
     impl Sleeper {
-        fn start() -> Self {
+        fn start() -> (Self, Pid) {
             let child = Command::new("sleep").arg("600").spawn().expect("there is a sleep");
             let number = Pid::from_child(&child);
-            Self(child, number)
+            (Self(child), number)
         }
     }
 
@@ -119,22 +119,22 @@ mod tests {
 
     #[test]
     fn who_has_long_turns_gives_them_back_and_keeps_its_shares() {
-        let sleeper = Sleeper::start();
-        let shares = || getpriority_process(Some(sleeper.1)).expect("it is ours");
-        let before = (told(sleeper.1), shares());
+        let (_sleeper, process) = Sleeper::start();
+        let shares = || getpriority_process(Some(process)).expect("it is ours");
+        let before = (told(process), shares());
         assert!(before.0 < LONG, "{before:?}");
-        let turns = LongTurns::of(sleeper.1).expect("it is ours");
-        assert_eq!((told(sleeper.1), shares()), (if has_turns() { LONG } else { before.0 }, before.1));
+        let turns = LongTurns::of(process).expect("it is ours");
+        assert_eq!((told(process), shares()), (if has_turns() { LONG } else { before.0 }, before.1));
         drop(turns);
-        assert_eq!((told(sleeper.1), shares()), before);
+        assert_eq!((told(process), shares()), before);
     }
 
     #[test]
     fn who_steps_behind_has_fewer_shares_and_long_turns() {
-        let sleeper = Sleeper::start();
-        step_behind(Some(sleeper.1), 15).expect("it is ours");
-        assert_eq!(getpriority_process(Some(sleeper.1)).expect("it is ours"), 15);
-        assert_eq!(told(sleeper.1) == LONG, has_turns());
+        let (_sleeper, process) = Sleeper::start();
+        step_behind(Some(process), 15).expect("it is ours");
+        assert_eq!(getpriority_process(Some(process)).expect("it is ours"), 15);
+        assert_eq!(told(process) == LONG, has_turns());
         // This thread, and no other.
         std::thread::spawn(|| {
             step_behind(None, 15).expect("it is ours");
@@ -148,10 +148,10 @@ mod tests {
 
     #[test]
     fn who_is_gone_is_no_matter() {
-        let mut gone = Sleeper::start();
-        gone.0.kill().and_then(|()| gone.0.wait()).expect("it is ours");
-        assert!(LongTurns::of(gone.1).is_none());
-        assert!(step_behind(Some(gone.1), 15).is_err());
-        drop(LongTurns(gone.1));
+        let (mut sleeper, gone) = Sleeper::start();
+        sleeper.0.kill().and_then(|()| sleeper.0.wait()).expect("it is ours");
+        assert!(LongTurns::of(gone).is_none());
+        assert!(step_behind(Some(gone), 15).is_err());
+        drop(LongTurns(gone));
     }
 }

@@ -57,7 +57,7 @@ struct Inner {
 pub struct Guest {
     /// Bytes of linear memory.
     pub memory: u64,
-    /// Time its call held a thread.
+    /// What its call computed, the host's work for it included.
     pub cpu: Duration,
     /// Fuel, where it is counted.
     pub fuel: u64,
